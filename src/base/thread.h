@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread - which thread may call what.
+ *
+ * Every prototype that touches shared or owned state carries one of the
+ * marks below. Clang checks them (-Wthread-safety); a callback, whose caller
+ * the compiler cannot see, proves itself first with thread_assert_*.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#if defined(__clang__)
+#define ROLE(x) __attribute__((x))
+#else
+#define ROLE(x)
+#endif
+
+struct ROLE(capability("thread role")) role {
+	char unused;
+};
+extern struct role main_role, acceptor_role, worker_role, nats_role;
+
+#define MAIN_THREAD ROLE(requires_capability(main_role))
+#define ACCEPTOR_THREAD ROLE(requires_capability(acceptor_role))
+#define WORKER_THREAD ROLE(requires_capability(worker_role))
+#define NATS_THREAD ROLE(requires_capability(nats_role))
+#define ANY_THREAD
+
+enum thread_kind {
+	THREAD_NONE, /* a library's thread, or a test that did not say */
+	THREAD_MAIN,
+	THREAD_ACCEPTOR,
+	THREAD_WORKER,
+	THREAD_NATS
+};
+
+/*
+ * Say what the calling thread is, once, at its beginning; `name` (at most 15
+ * characters) is what ps and the log show.
+ */
+void thread_enter(enum thread_kind kind, const char *name);
+
+/* Abort unless the calling thread entered as what the function is called. */
+void thread_assert_main(void) ROLE(assert_capability(main_role));
+void thread_assert_acceptor(void) ROLE(assert_capability(acceptor_role));
+void thread_assert_worker(void) ROLE(assert_capability(worker_role));
+void thread_assert_nats(void) ROLE(assert_capability(nats_role));
+
+/*
+ * Start a thread with all signals blocked (signals belong to main). Returns
+ * 0 or -errno.
+ */
+int thread_start(pthread_t *out, void *(*run)(void *), void *arg);

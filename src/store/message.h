@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * message - an immutable, counted Application Message in one allocation.
+ *
+ *   struct message | topic 0 | subject 0 | reply 0 | properties | payload
+ *
+ * Shared by every thread and every subscriber; nothing but the count and
+ * `answered` changes after message_new. The strings end with a zero that
+ * their lengths do not count.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/slice.h"
+
+struct message {
+	atomic_uint refs;
+	/* Somebody has answered `reply`; set once, by exchange. */
+	atomic_bool answered;
+	uint8_t qos;
+	bool retain;
+	bool from_nats;
+	/* Hand the reply subject to the device as Response Topic. */
+	bool is_request;
+	uint16_t topic_len;
+	uint16_t subject_len;
+	uint16_t reply_len;
+	uint32_t properties_len;
+	uint32_t payload_len;
+	uint64_t publisher; /* who sent it, for No Local; 0: nobody here */
+	uint64_t expires_ms; /* clock_wall_ms when it is over; 0: never */
+	uint8_t bytes[];
+};
+
+/* What message_new copies; absent parts are empty slices. */
+struct message_parts {
+	struct slice topic;   /* at most 65535 bytes, as the next two */
+	struct slice subject; /* its NATS subject; empty: stays on this node */
+	struct slice reply;   /* NATS reply subject that wants an answer */
+	/*
+	 * MQTT 5.0 properties to forward, encoded: Payload Format Indicator,
+	 * Content Type, Response Topic, Correlation Data, User Property.
+	 */
+	struct slice properties;
+	struct slice payload;
+	uint8_t qos;
+	bool retain;
+	bool from_nats;
+	bool is_request;
+	uint64_t publisher;
+	uint64_t expires_ms;
+};
+
+/* A new message with one reference. Any thread. */
+struct message *message_new(const struct message_parts *parts) MUST_CHECK;
+struct message *message_ref(struct message *m);
+/* Give the reference in *m back and clear it; the last one frees. */
+void message_unref(struct message **m);
+
+struct slice message_topic(const struct message *m);
+struct slice message_subject(const struct message *m);
+struct slice message_reply(const struct message *m);
+struct slice message_properties(const struct message *m);
+struct slice message_payload(const struct message *m);
+/* Bytes of memory that the message takes. */
+size_t message_size(const struct message *m);
+/* Is its Message Expiry Interval over at `wall_ms`? */
+bool message_is_expired(const struct message *m, uint64_t wall_ms);
+/* Seconds left, rounded up; 0 for a message that never expires. */
+uint32_t message_expiry_left(const struct message *m, uint64_t wall_ms);
