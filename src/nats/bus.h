@@ -131,20 +131,20 @@ struct bus_ops {
 	 * workers with bus_deliver. The message is borrowed. `link` as above.
 	 */
 	void (*on_message)(void *arg, uint32_t link,
-	    struct message *m) NATS_THREAD;
+	    struct message *m);
 	/*
 	 * A request on retained_request_subject: m's payload is the request,
 	 * m's reply is where the answer goes (BUS_SEND). Borrowed.
 	 */
-	void (*on_retained_request)(void *arg, struct message *m) NATS_THREAD;
+	void (*on_retained_request)(void *arg, struct message *m);
 	/*
 	 * A message on retained_set_subject: m's subject and topic are those
 	 * to set (the prefix is gone), retain is set. Borrowed.
 	 */
-	void (*on_retained_set)(void *arg, struct message *m) NATS_THREAD;
+	void (*on_retained_set)(void *arg, struct message *m);
 	/* A delivery that was taken by bus_deliver could not be handed over
 	 * because the bus stops: free it. */
-	void (*drop_delivery)(void *arg, void *delivery) NATS_THREAD;
+	void (*drop_delivery)(void *arg, void *delivery);
 };
 
 /* One row of `[nats] inbound_qos`. */
