@@ -29,7 +29,7 @@ void buf_reset(struct buf *b);
 
 /*
  * Make room for at least `n` more bytes behind the content and return where
- * they start. The content may move. Growth at least doubles.
+ * they start, never NULL. The content may move. Growth at least doubles.
  */
 uint8_t *buf_reserve(struct buf *b, size_t n);
 
@@ -54,12 +54,13 @@ buf_len(const struct buf *b)
 static inline const uint8_t *
 buf_ptr(const struct buf *b)
 {
-	return b->base + b->start;
+	/* NULL plus nothing is undefined, too. */
+	return b->base != NULL ? b->base + b->start : NULL;
 }
 
 /* The content; valid until the buffer is changed. */
 static inline struct slice
 buf_slice(const struct buf *b)
 {
-	return slice_of(b->base != NULL ? b->base + b->start : NULL, buf_len(b));
+	return slice_of(buf_ptr(b), buf_len(b));
 }

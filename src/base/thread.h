@@ -21,10 +21,10 @@ struct ROLE(capability("thread role")) role {
 };
 extern struct role main_role, acceptor_role, worker_role, nats_role;
 
-#define MAIN_THREAD ROLE(requires_capability(main_role))
+#define MAIN_THREAD     ROLE(requires_capability(main_role))
 #define ACCEPTOR_THREAD ROLE(requires_capability(acceptor_role))
-#define WORKER_THREAD ROLE(requires_capability(worker_role))
-#define NATS_THREAD ROLE(requires_capability(nats_role))
+#define WORKER_THREAD   ROLE(requires_capability(worker_role))
+#define NATS_THREAD     ROLE(requires_capability(nats_role))
 #define ANY_THREAD
 
 enum thread_kind {
@@ -35,11 +35,17 @@ enum thread_kind {
 	THREAD_NATS
 };
 
+#define THREAD_NAME_SIZE 16u
+
 /*
  * Say what the calling thread is, once, at its beginning; `name` (at most 15
- * characters) is what ps and the log show.
+ * characters) is what ps and the log show; for main only the log, because
+ * its name in ps is that of the process.
  */
 void thread_enter(enum thread_kind kind, const char *name);
+
+/* The calling thread's name; where it never entered, what ps shows. */
+void thread_name(char out[THREAD_NAME_SIZE]);
 
 /* Abort unless the calling thread entered as what the function is called. */
 void thread_assert_main(void) ROLE(assert_capability(main_role));
