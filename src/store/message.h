@@ -30,7 +30,7 @@ struct message {
 	uint16_t reply_len;
 	uint32_t properties_len;
 	uint32_t payload_len;
-	uint64_t publisher; /* who sent it, for No Local; 0: nobody here */
+	uint64_t publisher;  /* who sent it, for No Local; 0: nobody here */
 	uint64_t expires_ms; /* clock_wall_ms when it is over; 0: never */
 	uint8_t bytes[];
 };
@@ -57,7 +57,10 @@ struct message_parts {
 /* A new message with one reference. Any thread. */
 struct message *message_new(const struct message_parts *parts) MUST_CHECK;
 struct message *message_ref(struct message *m);
-/* Give the reference in *m back and clear it; the last one frees. */
+/*
+ * Give the reference in *m back and clear it; the last one frees. *m may be
+ * NULL.
+ */
 void message_unref(struct message **m);
 
 struct slice message_topic(const struct message *m);
