@@ -31,3 +31,10 @@ void *topic_trie_remove(struct topic_trie *t, struct slice topic);
  */
 void topic_trie_match(const struct topic_trie *t, struct slice filter,
     bool (*fn)(void *value, void *arg), void *arg);
+
+/*
+ * The same for every topic there is, `$` topics too; `fn` may free the value
+ * if the trie is freed next.
+ */
+void topic_trie_each(const struct topic_trie *t,
+    bool (*fn)(void *value, void *arg), void *arg);

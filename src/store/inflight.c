@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inflight - QoS 1 and 2 messages a client has not finished with. */
+#include "store/inflight.h"
+
+#include <assert.h>
+
+void
+inflight_fini(struct inflight *f)
+{
+	outbox_fini(&f->box);
+	f->n = 0;
+}
+
+static uint16_t
+next_id(uint16_t id)
+{
+	return id == UINT16_MAX ? 1 : (uint16_t)(id + 1);
+}
+
+struct outgoing *
+inflight_find(const struct inflight *f, uint16_t packet_id)
+{
+	uint32_t guess;
+	struct outgoing *o;
+
+	if (f->n == 0 || packet_id == 0)
+		return NULL;
+	/* Identifiers follow each other; 0 is left out when they wrap. */
+	o = outbox_at(&f->box, 0);
+	guess = (uint16_t)(packet_id - o->packet_id);
+	if (packet_id < o->packet_id)
+		guess--;
+	if (guess < f->box.n &&
+	    outbox_at(&f->box, guess)->packet_id == packet_id) {
+		o = outbox_at(&f->box, guess);
+		return o->state != OUTGOING_DONE ? o : NULL;
+	}
+	/* Not there: one in use was left out after they wrapped. */
+	for (uint32_t i = 0; i < f->box.n; i++) {
+		o = outbox_at(&f->box, i);
+		if (o->packet_id == packet_id)
+			return o->state != OUTGOING_DONE ? o : NULL;
+	}
+	return NULL;
+}
+
+struct outgoing *
+inflight_add(struct inflight *f, const struct outgoing *o)
+{
+	struct outgoing *slot;
+	uint16_t id = next_id(f->last_id);
+
+	assert(f->n < UINT16_MAX);
+	/* v3.1.1 [MQTT-2.3.1-4], v5 [MQTT-2.2.1-4] */
+	while (inflight_find(f, id) != NULL)
+		id = next_id(id);
+	slot = outbox_push(&f->box, o);
+	slot->packet_id = id;
+	slot->state = OUTGOING_SENT;
+	f->last_id = id;
+	f->n++;
+	return slot;
+}
+
+void
+inflight_done(struct inflight *f, struct outgoing *o)
+{
+	struct outgoing gone;
+
+	assert(o->state != OUTGOING_DONE);
+	outgoing_fini(o);
+	o->state = OUTGOING_DONE;
+	f->n--;
+	while (f->box.n > 0 && outbox_at(&f->box, 0)->state == OUTGOING_DONE)
+		(void)outbox_pop(&f->box, &gone);
+}
+
+void
+inflight_each(const struct inflight *f,
+    void (*fn)(struct outgoing *o, void *arg), void *arg)
+{
+	for (uint32_t i = 0; i < f->box.n; i++) {
+		struct outgoing *o = outbox_at(&f->box, i);
+
+		if (o->state != OUTGOING_DONE)
+			fn(o, arg);
+	}
+}

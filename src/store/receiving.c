@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receiving - Packet Identifiers of a client's messages, ours to finish.
+ *
+ * An array in order of arrival: answers mostly come in that order, so a
+ * search from the front ends at once.
+ */
+#include "store/receiving.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+void
+receiving_fini(struct receiving *r)
+{
+	free(r->items);
+	memset(r, 0, sizeof(*r));
+}
+
+struct received *
+receiving_find(const struct receiving *r, uint16_t packet_id)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->items[i].packet_id == packet_id)
+			return &r->items[i];
+	return NULL;
+}
+
+struct received *
+receiving_add(struct receiving *r, uint16_t packet_id, uint8_t qos,
+    uint64_t token)
+{
+	struct received *e;
+
+	if (r->n == r->cap) {
+		r->cap = r->cap == 0 ? 4 : r->cap * 2;
+		r->items = xrealloc(r->items, r->cap * sizeof(*r->items));
+	}
+	e = &r->items[r->n++];
+	*e = (struct received){ .token = token,
+		.packet_id = packet_id,
+		.qos = qos,
+		.state = RECEIVING_WAITING };
+	return e;
+}
+
+void
+receiving_remove(struct receiving *r, struct received *e)
+{
+	size_t i = (size_t)(e - r->items);
+
+	memmove(e, e + 1, (r->n - i - 1) * sizeof(*e));
+	if (--r->n == 0 && r->cap > 8)
+		receiving_fini(r);
+}
+
+void
+receiving_disconnect(struct receiving *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->items[i].qos == 2)
+			r->items[kept++] = r->items[i];
+	r->n = kept;
+	if (kept == 0)
+		receiving_fini(r);
+}

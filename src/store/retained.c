@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * retained - the Retained Messages of this node.
+ *
+ *   shard[hash(first level)] --> lock, topic trie --> struct kept --> message
+ */
+#include "store/retained.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/xalloc.h"
+#include "topic/topic_trie.h"
+
+#define N_SHARDS 64
+
+/* A topic that is retained: the message changes, its order does not. */
+struct kept {
+	struct message *message; /* [l] */
+	uint64_t order;          /* [l] */
+};
+
+struct shard {
+	pthread_mutex_t lock;
+	struct topic_trie *trie; /* [l] of struct kept */
+};
+
+struct retained {
+	struct shard shards[N_SHARDS];
+	atomic_ullong next_order;
+	atomic_size_t n;
+	atomic_size_t bytes;
+};
+
+struct retained *
+retained_new(void)
+{
+	struct retained *r = xcalloc(1, sizeof(*r));
+
+	for (size_t i = 0; i < N_SHARDS; i++) {
+		pthread_mutex_init(&r->shards[i].lock, NULL);
+		r->shards[i].trie = topic_trie_new();
+	}
+	return r;
+}
+
+static void
+kept_free(struct kept *k)
+{
+	message_unref(&k->message);
+	free(k);
+}
+
+static bool
+free_one(void *value, void *arg)
+{
+	(void)arg;
+	kept_free(value);
+	return true;
+}
+
+void
+retained_free(struct retained **rp)
+{
+	struct retained *r = *rp;
+
+	*rp = NULL;
+	for (size_t i = 0; i < N_SHARDS; i++) {
+		/* `#` leaves topics that begin with `$` out. */
+		topic_trie_each(r->shards[i].trie, free_one, NULL);
+		topic_trie_free(&r->shards[i].trie);
+		pthread_mutex_destroy(&r->shards[i].lock);
+	}
+	free(r);
+}
+
+static struct slice
+first_level(struct slice topic)
+{
+	const uint8_t *slash =
+	    topic.len > 0 ? memchr(topic.ptr, '/', topic.len) : NULL;
+
+	return slash != NULL ? slice_of(topic.ptr, (size_t)(slash - topic.ptr))
+			     : topic;
+}
+
+static struct shard *
+shard_of(struct retained *r, struct slice topic)
+{
+	return &r->shards[hash_key(first_level(topic)) % N_SHARDS];
+}
+
+/* Under the shard's lock; the message that went, for the caller to drop. */
+static struct message *
+clear(struct retained *r, struct shard *s, struct slice topic)
+{
+	struct kept *k = topic_trie_remove(s->trie, topic);
+	struct message *old;
+
+	if (k == NULL)
+		return NULL;
+	old = k->message;
+	free(k);
+	atomic_fetch_sub(&r->n, 1);
+	atomic_fetch_sub(&r->bytes, message_size(old));
+	return old;
+}
+
+/* Under the shard's lock; *old is the message that was replaced. */
+static bool
+replace(struct retained *r, struct shard *s, struct message *m, size_t max,
+    struct message **old)
+{
+	struct kept *k = topic_trie_find(s->trie, message_topic(m));
+
+	if (k == NULL) {
+		if (max > 0 && atomic_load(&r->n) >= max)
+			return false;
+		k = xcalloc(1, sizeof(*k));
+		k->order = atomic_fetch_add(&r->next_order, 1);
+		*topic_trie_slot(s->trie, message_topic(m)) = k;
+		atomic_fetch_add(&r->n, 1);
+	} else {
+		*old = k->message;
+		atomic_fetch_sub(&r->bytes, message_size(*old));
+	}
+	k->message = message_ref(m);
+	atomic_fetch_add(&r->bytes, message_size(m));
+	return true;
+}
+
+bool
+retained_set(struct retained *r, struct message *m, size_t max)
+{
+	struct shard *s = shard_of(r, message_topic(m));
+	struct message *old = NULL;
+	bool taken = true;
+
+	pthread_mutex_lock(&s->lock);
+	if (m->payload_len == 0) /* v3.1.1 [MQTT-3.3.1-10] */
+		old = clear(r, s, message_topic(m));
+	else /* v3.1.1 [MQTT-3.3.1-5] */
+		taken = replace(r, s, m, max, &old);
+	pthread_mutex_unlock(&s->lock);
+	if (old != NULL)
+		message_unref(&old);
+	return taken;
+}
+
+struct match {
+	bool (*fn)(struct message *, uint64_t, void *);
+	void *arg;
+	uint64_t wall_ms;
+	bool stopped;
+};
+
+static bool
+match_one(void *value, void *arg)
+{
+	struct kept *k = value;
+	struct match *m = arg;
+
+	if (message_is_expired(k->message, m->wall_ms))
+		return true;
+	m->stopped = !m->fn(k->message, k->order, m->arg);
+	return !m->stopped;
+}
+
+static void
+match_shard(struct shard *s, struct slice filter, struct match *m)
+{
+	pthread_mutex_lock(&s->lock);
+	topic_trie_match(s->trie, filter, match_one, m);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+retained_match(struct retained *r, struct slice filter, uint64_t wall_ms,
+    bool (*fn)(struct message *, uint64_t, void *), void *arg)
+{
+	struct match m = { .fn = fn, .arg = arg, .wall_ms = wall_ms };
+	struct slice first = first_level(filter);
+
+	if (atomic_load(&r->n) == 0)
+		return;
+	if (!slice_eq(first, SLICE("+")) && !slice_eq(first, SLICE("#"))) {
+		match_shard(shard_of(r, filter), filter, &m);
+		return;
+	}
+	for (size_t i = 0; i < N_SHARDS && !m.stopped; i++)
+		match_shard(&r->shards[i], filter, &m);
+}
+
+size_t
+retained_count(const struct retained *r)
+{
+	return atomic_load(&r->n);
+}
+
+size_t
+retained_bytes(const struct retained *r)
+{
+	return atomic_load(&r->bytes);
+}
