@@ -30,12 +30,7 @@
 struct bus;
 
 /* What a PUBACK waits for: `[qos] ack` and `[ack]` of mqtt-nats.ini(5). */
-enum ack_policy {
-	ACK_REPLY,
-	ACK_STREAM,
-	ACK_SERVER,
-	ACK_LOCAL
-};
+enum ack_policy { ACK_REPLY, ACK_STREAM, ACK_SERVER, ACK_LOCAL };
 
 enum bus_request_type {
 	/*
@@ -100,12 +95,12 @@ enum bus_event_type {
 };
 
 enum bus_result {
-	BUS_OK,             /* reply, PubAck or barrier, as the policy asks */
-	BUS_NO_RESPONDERS,  /* nobody there: ACK_REPLY and ACK_STREAM */
-	BUS_REFUSED,        /* a PubAck with an error; login refused */
-	BUS_TIMEOUT,        /* no reply after every attempt */
-	BUS_DOWN,           /* NATS is away (BUS_IDENTIFIED, BUS_LINK) */
-	BUS_UNSENDABLE      /* larger than the NATS server takes */
+	BUS_OK,            /* reply, PubAck or barrier, as the policy asks */
+	BUS_NO_RESPONDERS, /* nobody there: ACK_REPLY and ACK_STREAM */
+	BUS_REFUSED,       /* a PubAck with an error; login refused */
+	BUS_TIMEOUT,       /* no reply after every attempt */
+	BUS_DOWN,          /* NATS is away (BUS_IDENTIFIED, BUS_LINK) */
+	BUS_UNSENDABLE     /* larger than the NATS server takes */
 };
 
 struct bus_event {
@@ -130,8 +125,7 @@ struct bus_ops {
 	 * A message came from NATS for somebody: match it and hand it to
 	 * workers with bus_deliver. The message is borrowed. `link` as above.
 	 */
-	void (*on_message)(void *arg, uint32_t link,
-	    struct message *m);
+	void (*on_message)(void *arg, uint32_t link, struct message *m);
 	/*
 	 * A request on retained_request_subject: m's payload is the request,
 	 * m's reply is where the answer goes (BUS_SEND). Borrowed.
@@ -155,15 +149,15 @@ struct bus_inbound_qos {
 
 /* Borrowed for the life of the bus; filled by daemon/config. */
 struct bus_options {
-	const char *url;  /* comma separated, not empty */
+	const char *url;       /* comma separated, not empty */
 	const char *node_name; /* of this node; token-safe, also in inboxes */
 	const char *user, *password, *token; /* NULL or "": none */
 	const char *creds_file, *nkey_seed_file;
 	bool tls;
 	const char *ca_file, *cert_file, *key_file;
 	struct mapping mapping;
-	bool identity_user;         /* device links are used */
-	bool send_client_id;        /* Mqtt-Client header */
+	bool identity_user;  /* device links are used */
+	bool send_client_id; /* Mqtt-Client header */
 	unsigned ack_timeout_ms;
 	unsigned ack_attempts;
 	unsigned link_linger_s;     /* a device link after its last client */
@@ -175,7 +169,7 @@ struct bus_options {
 	const char *const *pass_headers; /* NULL-terminated; ours to NATS */
 	const struct bus_inbound_qos *inbound_qos;
 	size_t n_inbound_qos;
-	const char *const *request_subjects; /* NULL-terminated */
+	const char *const *request_subjects;  /* NULL-terminated */
 	const char *retained_request_subject; /* "": off */
 	const char *retained_set_subject;     /* "": off */
 	unsigned n_workers;
@@ -206,7 +200,9 @@ struct bus *bus_new(const struct bus_options *options,
  * Start the NATS thread; it connects by itself and for ever, so this does not
  * fail because NATS is away. Returns 0 or -errno.
  */
-int bus_start(struct bus *b) MAIN_THREAD MUST_CHECK;
+int
+bus_start(struct bus *b) MAIN_THREAD
+MUST_CHECK;
 /*
  * Drain: carry out what is in the rings, wait for the server to have it (a
  * fence), close; at most `timeout_ms`. The workers no longer put requests.
@@ -218,8 +214,10 @@ const struct bus_stats *bus_stats(const struct bus *b) ANY_THREAD;
 void bus_server_name(struct bus *b, char *out, size_t size) ANY_THREAD;
 
 /* Put a request; false when the ring is full and nothing was taken. */
-bool bus_put(struct bus *b, unsigned worker,
-    const struct bus_request *r) WORKER_THREAD MUST_CHECK;
+bool
+bus_put(struct bus *b, unsigned worker,
+    const struct bus_request *r) WORKER_THREAD
+MUST_CHECK;
 /* Show what was put and wake the NATS thread if it sleeps. */
 void bus_flush(struct bus *b, unsigned worker) WORKER_THREAD;
 /* Requests that bus_put is sure to take. */
@@ -227,6 +225,9 @@ size_t bus_room(struct bus *b, unsigned worker) WORKER_THREAD;
 /* Take the oldest event; false when there is none. */
 bool bus_next_event(struct bus *b, unsigned worker,
     struct bus_event *out) WORKER_THREAD;
+
+/* Would bus_next_event take one? */
+bool bus_has_event(struct bus *b, unsigned worker) WORKER_THREAD;
 
 /*
  * From on_message only: a BUS_DELIVERY for this worker, which then owns

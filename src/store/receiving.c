@@ -7,6 +7,7 @@
  */
 #include "store/receiving.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ receiving_add(struct receiving *r, uint16_t packet_id, uint8_t qos,
 		r->items = xrealloc(r->items, r->cap * sizeof(*r->items));
 	}
 	e = &r->items[r->n++];
+	r->n_waiting++;
 	*e = (struct received){ .token = token,
 		.packet_id = packet_id,
 		.qos = qos,
@@ -47,10 +49,21 @@ receiving_add(struct receiving *r, uint16_t packet_id, uint8_t qos,
 }
 
 void
+receiving_hold(struct receiving *r, struct received *e)
+{
+	assert(e->state == RECEIVING_WAITING);
+	e->state = RECEIVING_HELD;
+	e->token = 0;
+	r->n_waiting--;
+}
+
+void
 receiving_remove(struct receiving *r, struct received *e)
 {
 	size_t i = (size_t)(e - r->items);
 
+	if (e->state == RECEIVING_WAITING)
+		r->n_waiting--;
 	memmove(e, e + 1, (r->n - i - 1) * sizeof(*e));
 	if (--r->n == 0 && r->cap > 8)
 		receiving_fini(r);
@@ -64,6 +77,8 @@ receiving_disconnect(struct receiving *r)
 	for (uint32_t i = 0; i < r->n; i++)
 		if (r->items[i].qos == 2)
 			r->items[kept++] = r->items[i];
+		else
+			r->n_waiting--;
 	r->n = kept;
 	if (kept == 0)
 		receiving_fini(r);

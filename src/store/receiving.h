@@ -27,6 +27,7 @@ struct received {
 struct receiving {
 	struct received *items; /* ordered by arrival */
 	uint32_t n;
+	uint32_t n_waiting;
 	uint32_t cap;
 };
 
@@ -36,6 +37,8 @@ struct received *receiving_find(const struct receiving *r, uint16_t packet_id);
 /* Add an identifier that is not there. */
 struct received *receiving_add(struct receiving *r, uint16_t packet_id,
     uint8_t qos, uint64_t token);
+/* WAITING becomes HELD. */
+void receiving_hold(struct receiving *r, struct received *e);
 void receiving_remove(struct receiving *r, struct received *e);
 /* Drop what a Network Connection takes with it: everything at QoS 1. */
 void receiving_disconnect(struct receiving *r);

@@ -60,6 +60,7 @@ session_free(struct session **sp)
 	receiving_fini(&s->receiving);
 	outbox_fini(&s->backlog);
 	free(s->client_id);
+	free(s->owner);
 	free(s);
 }
 

@@ -16,6 +16,7 @@
 #include "store/receiving.h"
 
 struct client;
+struct will;
 
 struct subscription {
 	LIST_ENTRY(subscription)
@@ -40,6 +41,7 @@ struct session {
 	uint32_t epoch;         /* counts Network Connections */
 	uint32_t expiry_s;      /* MQTT_EXPIRY_NEVER: no end */
 	uint32_t link;          /* NATS identity, 0: the daemon's */
+	char *owner;            /* User Name it belongs to; NULL: anybody's */
 	uint32_t n_subscriptions;
 	uint32_t backlog_bytes;
 	LIST_HEAD(, subscription) subscriptions;
@@ -48,6 +50,7 @@ struct session {
 	struct receiving receiving; /* from the client */
 	struct outbox backlog;      /* QoS > 0, and what queue_qos0 keeps */
 	struct timer expiry;        /* armed while away */
+	struct will *will;          /* broker/will's, while delayed */
 };
 
 /* A session without subscriptions; handle and timers are the caller's. */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker - what an MQTT Server does, for the whole node.
+ *
+ *   broker --- index, registry, retained    shared, each with its own locks
+ *      |------ home 0 ... home N-1          one per worker, touched by it only
+ *      `------ bus                          the NATS thread
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "broker/index.h"
+#include "nats/bus.h"
+#include "store/session.h"
+
+struct home;
+struct registry;
+struct retained;
+
+/* One row of `[ack]`. */
+struct ack_rule {
+	const char *filter;
+	enum ack_policy policy;
+};
+
+/* Borrowed for the life of the broker; filled by daemon/. */
+struct broker_options {
+	unsigned n_workers;
+	struct mapping mapping;
+	enum ack_policy ack;
+	const struct ack_rule *ack_rules; /* the first that matches counts */
+	size_t n_ack_rules;
+	unsigned receive_maximum; /* from a client, not acknowledged yet */
+	unsigned max_inflight;    /* to a client, not acknowledged yet */
+	size_t max_packet_size;
+	struct session_limits queue;
+	uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER: no limit */
+	unsigned keepalive_max_s;      /* 0: no limit */
+	unsigned connect_timeout_ms;
+	size_t max_output_bytes; /* to a client whose socket is full */
+	size_t max_control_line; /* of NATS: subject and reply */
+	unsigned max_topic_levels;
+	unsigned max_client_id_length;
+	unsigned max_subscriptions;
+	size_t max_retained; /* 0: no limit */
+	bool queue_qos0;
+	bool v3_refuse_close;
+	bool allow_anonymous;
+	bool identity_user;
+	bool refuse_when_down;
+	bool send_client_id;
+};
+
+struct broker {
+	const struct broker_options *options; /* [I] */
+	struct index *index;                  /* [I] */
+	struct registry *registry;            /* [I] */
+	struct retained *retained;            /* [I] */
+	struct bus *bus;                      /* [I] NULL: no NATS at all */
+	struct home **homes;                  /* [I] n_workers of them */
+	atomic_uint next_connection;          /* numbers for the log */
+	struct matches inbound;               /* scratch of the NATS thread */
+};
+
+/*
+ * The broker and its homes; nothing runs yet. The bus is made afterwards, with
+ * broker_bus_ops and the broker as `arg`, and put into ->bus before a worker
+ * starts.
+ */
+struct broker *broker_new(const struct broker_options *options) MAIN_THREAD;
+/* After every worker and the bus have stopped; ends every session. */
+void broker_free(struct broker **b) MAIN_THREAD;
+
+extern const struct bus_ops broker_bus_ops;
+
+/* Is there a NATS that a message could go to now? */
+bool broker_nats_is_up(const struct broker *b) ANY_THREAD;
+/* What the PUBACK of a message on this topic waits for. */
+enum ack_policy broker_ack_policy(const struct broker *b,
+    struct slice topic) ANY_THREAD;

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client - the protocol state of one Network Connection. */
+#include "broker/client.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/deliver.h"
+#include "broker/home.h"
+#include "broker/life.h"
+#include "broker/login.h"
+
+/* Reason Strings are for people; keep them short of any packet limit. */
+#define REASON_STRING_MAX 200
+
+static void
+on_connect_timeout(struct timer *t, void *arg)
+{
+	struct client *c = container_of(t, struct client, timer);
+
+	(void)arg;
+	client_end(c, false, "no CONNECT in time");
+}
+
+static void
+init(struct client *c, struct home *h)
+{
+	c->home = h;
+	c->state = CLIENT_NEW;
+	c->max_packet_size = UINT32_MAX;
+	timer_init(&c->timer, on_connect_timeout);
+	timer_arm(h->timers, &c->timer,
+	    h->now_ms + h->broker->options->connect_timeout_ms);
+	c->last_packet_ms = h->now_ms;
+}
+
+void
+client_init(struct client *c, struct home *h, const struct client_rules *rules,
+    const char *address)
+{
+	memset(c, 0, sizeof(*c));
+	init(c, h);
+	c->rules = rules;
+	c->address = xstrdup(address);
+	c->number = atomic_fetch_add(&h->broker->next_connection, 1) + 1;
+}
+
+void
+client_init_moved(struct client *c, struct home *h, struct client *from)
+{
+	memset(c, 0, sizeof(*c));
+	init(c, h);
+	c->rules = from->rules;
+	c->address = from->address;
+	c->number = from->number;
+	c->link = from->link;
+	c->has_link = from->has_link;
+	c->is_authenticated = from->is_authenticated;
+	c->held = from->held;
+	memset(&from->held, 0, sizeof(from->held));
+	from->address = NULL;
+	from->has_link = false;
+}
+
+static void
+give_back_link(struct client *c)
+{
+	struct bus_request r = { .type = BUS_FORGET, .link = c->link };
+
+	if (c->has_link)
+		home_request(c->home, &r);
+	c->has_link = false;
+}
+
+void
+client_fini(struct client *c)
+{
+	struct home *h = c->home;
+
+	assert(c->session == NULL);
+	timer_cancel(h->timers, &c->timer);
+	if (c->is_dirty)
+		TAILQ_REMOVE(&h->dirty, c, entry);
+	if (c->is_stalled)
+		TAILQ_REMOVE(&h->stalled, c, entry);
+	if (c->login != NULL)
+		container_of(c->login, struct pending_login, p)->client = NULL;
+	give_back_link(c);
+	if (c->will != NULL)
+		message_unref(&c->will);
+	for (size_t i = 0; c->aliases != NULL && i < c->aliases->n; i++)
+		free(c->aliases->topics[i]);
+	free(c->aliases);
+	free(c->user_name);
+	free(c->address);
+	buf_fini(&c->out);
+	buf_fini(&c->held);
+}
+
+void
+client_touch(struct client *c)
+{
+	if (c->is_dirty)
+		return;
+	if (c->is_stalled)
+		TAILQ_REMOVE(&c->home->stalled, c, entry);
+	c->is_stalled = false;
+	c->is_dirty = true;
+	TAILQ_INSERT_TAIL(&c->home->dirty, c, entry);
+}
+
+static void
+stall(struct client *c)
+{
+	if (c->is_dirty || c->is_stalled)
+		return;
+	c->is_stalled = true;
+	TAILQ_INSERT_TAIL(&c->home->stalled, c, entry);
+}
+
+bool
+client_may_read(struct client *c)
+{
+	const struct broker_options *o = c->home->broker->options;
+
+	if (c->is_moving ||
+	    (c->state != CLIENT_NEW && c->state != CLIENT_ONLINE))
+		return false;
+	if (c->home->congested) {
+		stall(c);
+		return false;
+	}
+	/* A client that does not read its answers need not ask more. */
+	if (buf_len(&c->out) > o->max_output_bytes)
+		return false;
+	/* 3.x knows no Receive Maximum: not reading is what it understands.
+	 * Identifiers that only wait for PUBREL do not count. */
+	return c->session == NULL || c->version == MQTT_V5 ||
+	    c->session->receiving.n_waiting < o->receive_maximum;
+}
+
+size_t
+client_max_packet(const struct client *c)
+{
+	return c->home->broker->options->max_packet_size;
+}
+
+void
+client_log(const struct client *c, enum log_level level, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (c->session != NULL)
+		log_write(level, "c%u \"%.*s\" %s: %s", c->number,
+		    c->session->client_id_len, c->session->client_id,
+		    c->address, text);
+	else
+		log_write(level, "c%u %s: %s", c->number, c->address, text);
+}
+
+static void
+on_keep_alive(struct timer *t, void *arg)
+{
+	struct client *c = container_of(t, struct client, timer);
+	struct home *h = arg;
+	/* v3.1.1 [MQTT-3.1.2-24], v5 [MQTT-3.1.2-22] */
+	uint64_t due = c->last_packet_ms + c->keep_alive_s * 1500ull;
+
+	if (h->now_ms < due)
+		timer_arm(h->timers, t, due);
+	else
+		client_close(c, MQTT_RC_KEEP_ALIVE_TIMEOUT, NULL);
+}
+
+void
+client_arm_keep_alive(struct client *c)
+{
+	struct home *h = c->home;
+
+	timer_cancel(h->timers, &c->timer);
+	if (c->keep_alive_s == 0)
+		return;
+	timer_init(&c->timer, on_keep_alive);
+	timer_arm(h->timers, &c->timer, h->now_ms + c->keep_alive_s * 1500ull);
+}
+
+struct slice
+client_reason_string(struct client *c, const char *why)
+{
+	struct buf *scratch = &c->home->scratch;
+	struct slice text = slice_str(why);
+
+	buf_reset(scratch);
+	/* v5 [MQTT-3.1.2-29], [MQTT-3.14.2-3]: not beyond what it takes */
+	if (why == NULL || c->version != MQTT_V5 ||
+	    !c->wants_problem_information || c->max_packet_size < 256 ||
+	    !utf8_valid(text))
+		return buf_slice(scratch);
+	if (text.len > REASON_STRING_MAX)
+		return buf_slice(scratch);
+	property_put_slice(scratch, MQTT_PROP_REASON_STRING, text);
+	return buf_slice(scratch);
+}
+
+void
+client_end(struct client *c, bool with_will, const char *why)
+{
+	if (c->state == CLIENT_CLOSING)
+		return;
+	client_log(c, LOG_INFO, "disconnected: %s", why);
+	if (c->state == CLIENT_ONLINE)
+		atomic_fetch_sub(&c->home->stats.clients, 1);
+	c->state = CLIENT_CLOSING;
+	timer_cancel(c->home->timers, &c->timer);
+	deliver_forget(c);
+	if (c->session != NULL)
+		life_leave_session(c, with_will);
+	client_touch(c);
+}
+
+void
+client_close(struct client *c, enum mqtt_reason reason, const char *why)
+{
+	const char *text = why != NULL ? why : mqtt_reason_text(reason);
+
+	if (c->state == CLIENT_CLOSING)
+		return;
+	/* v5 [MQTT-4.13.1-1]; 3.x has no DISCONNECT from the server */
+	if (c->version == MQTT_V5 && c->state == CLIENT_ONLINE)
+		packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT,
+		    reason, client_reason_string(c, text));
+	client_end(c, reason != MQTT_RC_SUCCESS, text);
+}
+
+void
+client_on_bad_frame(struct client *c, enum mqtt_reason reason)
+{
+	client_close(c, reason, NULL);
+}
+
+void
+client_on_hangup(struct client *c, const char *why)
+{
+	client_end(c, true, why);
+}
+
+void
+client_on_drained(struct client *c)
+{
+	if (c->state == CLIENT_ONLINE)
+		deliver_pump(c);
+}
+
+static void
+on_pingreq(struct client *c, const struct frame *f)
+{
+	enum mqtt_reason rc = packet_decode_empty(f);
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed PINGREQ");
+		return;
+	}
+	packet_encode_empty(&c->out, MQTT_PINGRESP); /* [MQTT-3.12.4-1] */
+	client_touch(c);
+}
+
+static void
+on_unexpected(struct client *c, const struct frame *f)
+{
+	char why[64];
+
+	(void)snprintf(why, sizeof(why), "unexpected %s",
+	    mqtt_type_name(f->type));
+	client_close(c, MQTT_RC_PROTOCOL_ERROR, why);
+}
+
+typedef void packet_fn(struct client *, const struct frame *);
+
+static packet_fn *const online[16] = {
+	[MQTT_PUBLISH] = client_on_publish,
+	[MQTT_PUBACK] = client_on_ack,
+	[MQTT_PUBREC] = client_on_ack,
+	[MQTT_PUBREL] = client_on_ack,
+	[MQTT_PUBCOMP] = client_on_ack,
+	[MQTT_SUBSCRIBE] = client_on_subscribe,
+	[MQTT_UNSUBSCRIBE] = client_on_unsubscribe,
+	[MQTT_PINGREQ] = on_pingreq,
+	[MQTT_DISCONNECT] = client_on_disconnect,
+};
+
+static void
+log_packet(const struct client *c, const struct frame *f)
+{
+	struct buf line = { 0 };
+
+	packet_print(&line, f, c->version != 0 ? c->version : MQTT_V311);
+	client_log(c, LOG_DEBUG, "< %.*s", SLICE_ARG(buf_slice(&line)));
+	buf_fini(&line);
+}
+
+void
+client_on_packet(struct client *c, const struct frame *f)
+{
+	if (log_enabled(LOG_DEBUG))
+		log_packet(c, f);
+	c->last_packet_ms = c->home->now_ms;
+	if (c->state == CLIENT_NEW) {
+		/* v3.1.1 [MQTT-3.1.0-1] */
+		if (f->type == MQTT_CONNECT)
+			client_on_connect(c, f);
+		else
+			client_end(c, false, "first packet is no CONNECT");
+		return;
+	}
+	assert(c->state == CLIENT_ONLINE);
+	/* v3.1.1 [MQTT-3.1.0-2]: no second CONNECT */
+	if (online[f->type & 15] == NULL)
+		on_unexpected(c, f);
+	else
+		online[f->type & 15](c, f);
+}
+
+void
+client_on_disconnect(struct client *c, const struct frame *f)
+{
+	struct packet_disconnect p;
+	enum mqtt_reason rc = packet_decode_disconnect(f, c->version, &p);
+	struct session *s = c->session;
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed DISCONNECT");
+		return;
+	}
+	if (properties_has(&p.properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL)) {
+		uint32_t max = c->home->broker->options->session_expiry_max_s;
+		uint32_t expiry = p.properties.session_expiry_interval;
+
+		/* v5 3.14.2.2.2: none cannot become some */
+		if (!s->keep && expiry > 0) {
+			client_close(c, MQTT_RC_PROTOCOL_ERROR,
+			    "Session Expiry Interval was 0");
+			return;
+		}
+		s->expiry_s = expiry < max ? expiry : max;
+		s->keep = s->expiry_s > 0;
+	}
+	/* v3.1.1 [MQTT-3.14.4-3], v5 [MQTT-3.14.4-3]: the Will is gone */
+	client_end(c, p.reason != MQTT_RC_NORMAL_DISCONNECTION, "by client");
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client - the protocol state of one Network Connection.
+ *
+ *   NEW --CONNECT--> LOGIN --NATS agrees--> ONLINE --> CLOSING --> gone
+ *    |                 (identity = user only)  ^
+ *    `-----------------------------------------'
+ *
+ * It knows no socket: net/conn embeds it, feeds it Control Packets and writes
+ * out what stands in `out`; the client asks for attention by getting on its
+ * home's `dirty` list. Only the worker of its home touches it.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/thread.h"
+#include "base/timer.h"
+#include "mqtt/packet.h"
+#include "nats/bus.h"
+#include "store/session.h"
+
+struct feed;
+struct home;
+struct pending;
+
+enum client_state {
+	CLIENT_NEW,
+	CLIENT_LOGIN,
+	CLIENT_ONLINE,
+	CLIENT_CLOSING /* write `out`, then close the socket */
+};
+
+/* What a listener says about its clients; borrowed, constant. */
+struct client_rules {
+	const char *listener; /* its name, for the log */
+	unsigned protocols;   /* bit 1 << enum mqtt_version */
+};
+
+/* Topic Aliases of the client: v5 only, made when the first one is used. */
+struct alias_table {
+	uint16_t n;
+	char *topics[]; /* [alias - 1], NULL: not set */
+};
+
+struct client {
+	TAILQ_ENTRY(client)
+	entry; /* of home's dirty or stalled */
+	struct home *home;
+	struct session *session; /* ONLINE only */
+	const struct client_rules *rules;
+	struct buf out;     /* not yet written to the socket */
+	struct timer timer; /* time to CONNECT, then keep alive */
+	struct message *will;
+	char *user_name;    /* NULL: none */
+	char *address;      /* for the log */
+	struct feed *feeds; /* retained messages on their way, oldest first */
+	struct alias_table *aliases;
+	struct pending *login;
+	struct buf held; /* the CONNECT while LOGIN or moving */
+	uint64_t last_packet_ms;
+	uint32_t number;          /* for the log */
+	uint32_t max_packet_size; /* the client's; UINT32_MAX: any */
+	uint32_t will_delay_s;
+	uint32_t link; /* NATS identity; 0: the daemon's */
+	uint16_t keep_alive_s;
+	uint16_t send_max; /* the client's Receive Maximum, or ours */
+	uint8_t state;
+	uint8_t version; /* enum mqtt_version; 0 before CONNECT */
+	bool is_dirty : 1;
+	bool is_stalled : 1;
+	bool is_paused : 1; /* net stopped reading, see client_may_read */
+	bool wants_problem_information : 1;
+	bool wants_response_information : 1;
+	bool has_link : 1; /* one BUS_FORGET is due */
+	bool is_authenticated : 1;
+	bool is_moving : 1; /* net: hand it to worker `move_to` */
+	uint8_t move_to;
+};
+
+/* A connection was accepted; `address` is copied. */
+void client_init(struct client *c, struct home *h,
+    const struct client_rules *rules, const char *address) WORKER_THREAD;
+/*
+ * The same for one that another worker has handed over: `from` is its client
+ * there as it was left, which is taken over.
+ */
+void client_init_moved(struct client *c, struct home *h,
+    struct client *from) WORKER_THREAD;
+/* Look at the CONNECT that came with it. */
+void client_start_moved(struct client *c) WORKER_THREAD;
+/* Nothing may come after this; state CLOSING or moved away. */
+void client_fini(struct client *c) WORKER_THREAD;
+
+/* One Control Packet. Afterwards look at `state`, `is_moving`, may_read. */
+void client_on_packet(struct client *c, const struct frame *f) WORKER_THREAD;
+/* What came was no packet, or too large a one. */
+void client_on_bad_frame(struct client *c,
+    enum mqtt_reason reason) WORKER_THREAD;
+/* The peer has closed or broken the connection; `why` goes to the log. */
+void client_on_hangup(struct client *c, const char *why) WORKER_THREAD;
+/* `out` was written: there may be more to send. */
+void client_on_drained(struct client *c) WORKER_THREAD;
+
+/*
+ * May another packet be read now? No: while logging in, while the bus or
+ * another worker is congested, while too much is unanswered or unsent. The
+ * client gets on `dirty` when that may have changed.
+ */
+bool client_may_read(struct client *c) WORKER_THREAD;
+/* The largest packet it may send now, bytes. */
+size_t client_max_packet(const struct client *c) WORKER_THREAD;
+
+/* Ask for the worker's attention at the end of this turn. */
+void client_touch(struct client *c) WORKER_THREAD;
+
+/*
+ * End the Network Connection because of us: v5 clients that are online get a
+ * DISCONNECT with the reason; `why` (NULL: the reason's own text) goes into
+ * its Reason String and the log. The Will is published, unless the reason is
+ * normal. Does nothing when it is CLOSING already.
+ */
+void client_close(struct client *c, enum mqtt_reason reason,
+    const char *why) WORKER_THREAD;
+/*
+ * The same without another word to the client, after a CONNACK that refuses
+ * or a DISCONNECT of its own. `with_will`: the Will is to be published.
+ */
+void client_end(struct client *c, bool with_will,
+    const char *why) WORKER_THREAD;
+
+/* A log line about this client: number, identifier, address, then the text. */
+void client_log(const struct client *c, enum log_level level, const char *fmt,
+    ...) PRINTF_LIKE(3, 4);
+
+/* Keep alive of an ONLINE client starts to count (again). */
+void client_arm_keep_alive(struct client *c) WORKER_THREAD;
+
+/* By packet; each in the file of its name. */
+void client_on_connect(struct client *c, const struct frame *f) WORKER_THREAD;
+void client_on_publish(struct client *c, const struct frame *f) WORKER_THREAD;
+void client_on_ack(struct client *c, const struct frame *f) WORKER_THREAD;
+void client_on_subscribe(struct client *c, const struct frame *f) WORKER_THREAD;
+void client_on_unsubscribe(struct client *c,
+    const struct frame *f) WORKER_THREAD;
+void client_on_disconnect(struct client *c,
+    const struct frame *f) WORKER_THREAD;
+
+/* client_connect: NATS has answered the login. */
+void client_on_login(struct client *c, enum bus_result result,
+    uint32_t link) WORKER_THREAD;
+/*
+ * client_publish: PUBACK or PUBREC for a PUBLISH of this QoS, with a Reason
+ * String (`why`, may be NULL). A 3.x client gets none for an error.
+ */
+void client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
+    enum mqtt_reason reason, const char *why) WORKER_THREAD;
+/* client_subscribe: NATS has one more of its subscriptions. */
+void subscribe_settled(struct home *h, struct pending *p) WORKER_THREAD;
+
+/*
+ * Reason String, if the client wants them and it fits: property bytes in
+ * the home's scratch, empty otherwise.
+ */
+struct slice client_reason_string(struct client *c,
+    const char *why) WORKER_THREAD;

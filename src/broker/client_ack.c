@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_ack - PUBACK, PUBREC, PUBREL and PUBCOMP from a client.
+ *
+ *   to the client     QoS 1  PUBLISH -> PUBACK
+ *                     QoS 2  PUBLISH -> PUBREC, PUBREL -> PUBCOMP
+ *   from the client   QoS 2  PUBLISH -> PUBREC (client_publish), PUBREL ->
+ *                            PUBCOMP
+ */
+#include "base/log.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/home.h"
+
+static void
+send_ack(struct client *c, unsigned type, uint16_t packet_id,
+    enum mqtt_reason reason)
+{
+	packet_encode_ack(&c->out, c->version, type, packet_id, reason,
+	    (struct slice){ 0 });
+	client_touch(c);
+}
+
+/* The client has the message: tell NATS, send the next one. */
+static void
+finish(struct client *c, struct outgoing *o)
+{
+	struct session *s = c->session;
+
+	if (o->message != NULL)
+		deliver_answered(c->home, s, o->message);
+	inflight_done(&s->inflight, o);
+	deliver_pump(c);
+}
+
+static void
+on_puback(struct client *c, const struct packet_ack *p)
+{
+	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
+
+	/* One that we do not know ends nothing: it may be late. */
+	if (o != NULL && o->qos == 1)
+		finish(c, o);
+	else if (o != NULL)
+		client_close(c, MQTT_RC_PROTOCOL_ERROR,
+		    "PUBACK for a QoS 2 message");
+}
+
+static void
+on_pubrec(struct client *c, const struct packet_ack *p)
+{
+	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
+
+	if (o == NULL) {
+		/* v5 3.6.2.1; 3.x gets the PUBREL that it waits for */
+		send_ack(c, MQTT_PUBREL, p->packet_id,
+		    MQTT_RC_PACKET_IDENTIFIER_NOT_FOUND);
+		return;
+	}
+	if (o->qos != 2) {
+		client_close(c, MQTT_RC_PROTOCOL_ERROR,
+		    "PUBREC for a QoS 1 message");
+		return;
+	}
+	if (p->reason >= MQTT_RC_UNSPECIFIED_ERROR) {
+		finish(c, o); /* v5 [MQTT-4.3.3-4]: no PUBREL */
+		return;
+	}
+	o->state = OUTGOING_RELEASED;
+	/* v3.1.1 [MQTT-4.3.3-1] */
+	send_ack(c, MQTT_PUBREL, p->packet_id, MQTT_RC_SUCCESS);
+}
+
+static void
+on_pubcomp(struct client *c, const struct packet_ack *p)
+{
+	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
+
+	if (o != NULL && o->qos == 2 && o->state == OUTGOING_RELEASED)
+		finish(c, o);
+}
+
+static void
+on_pubrel(struct client *c, const struct packet_ack *p)
+{
+	struct receiving *r = &c->session->receiving;
+	struct received *e = receiving_find(r, p->packet_id);
+	enum mqtt_reason reason = MQTT_RC_SUCCESS;
+
+	if (e != NULL && e->qos == 2 && e->state == RECEIVING_HELD)
+		receiving_remove(r, e);
+	else
+		reason = MQTT_RC_PACKET_IDENTIFIER_NOT_FOUND;
+	/* v3.1.1 [MQTT-4.3.3-2]: PUBCOMP in every case */
+	send_ack(c, MQTT_PUBCOMP, p->packet_id, reason);
+}
+
+void
+client_on_ack(struct client *c, const struct frame *f)
+{
+	struct packet_ack p;
+	enum mqtt_reason rc = packet_decode_ack(f, c->version, &p);
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed acknowledgement");
+		return;
+	}
+	switch (f->type) {
+	case MQTT_PUBACK:
+		on_puback(c, &p);
+		break;
+	case MQTT_PUBREC:
+		on_pubrec(c, &p);
+		break;
+	case MQTT_PUBREL:
+		on_pubrel(c, &p);
+		break;
+	case MQTT_PUBCOMP:
+		on_pubcomp(c, &p);
+		break;
+	}
+}

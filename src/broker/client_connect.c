@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_connect - CONNECT: check, authenticate, find the session, CONNACK.
+ *
+ * The packet may be looked at three times: when it arrives, when NATS has
+ * accepted the credentials (identity = user), and on the worker where the
+ * session lives. The first looks keep its bytes in `held`.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/random.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/home.h"
+#include "broker/life.h"
+#include "broker/limits.h"
+#include "broker/login.h"
+#include "broker/topics.h"
+#include "topic/topic.h"
+
+#define ASSIGNED_ID_LEN 22
+
+static void
+refuse(struct client *c, enum mqtt_reason reason, const char *why)
+{
+	uint8_t code = c->version == MQTT_V5
+	    ? (uint8_t)reason
+	    : (uint8_t)mqtt_reason_to_v3_connack(reason);
+	const char *text = why != NULL ? why : mqtt_reason_text(reason);
+	char line[160];
+
+	/* v3.1.1 [MQTT-3.2.2-4]: Session Present is 0 */
+	packet_encode_connack(&c->out, c->version, false, code,
+	    client_reason_string(c, text));
+	home_count(c->home, refused_connects);
+	(void)snprintf(line, sizeof(line), "CONNECT refused: %s", text);
+	client_end(c, false, line);
+}
+
+/* Not a CONNECT that an answer could be made for in its own version. */
+static void
+refuse_version(struct client *c, uint8_t version)
+{
+	/* v5 [MQTT-3.1.2-2], v3.1.1 [MQTT-3.1.2-2] */
+	c->version = version >= MQTT_V5 ? MQTT_V5 : MQTT_V311;
+	c->wants_problem_information = true;
+	refuse(c, MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION, NULL);
+}
+
+static bool
+speaks(const struct client *c, uint8_t version)
+{
+	return (c->rules->protocols >> version & 1) != 0;
+}
+
+static enum mqtt_reason
+check_will(struct client *c, const struct packet_connect *p, const char **why)
+{
+	if (!p->has_will)
+		return MQTT_RC_SUCCESS;
+	if (!topic_valid(p->will_topic)) {
+		*why = "the Will Topic is not valid";
+		return MQTT_RC_TOPIC_NAME_INVALID;
+	}
+	return topics_check_publish(c->home, p->will_topic, p->will_payload.len,
+	    why);
+}
+
+static enum mqtt_reason
+check_client_id(const struct client *c, const struct packet_connect *p,
+    const char **why)
+{
+	if (p->client_id.len > c->home->broker->options->max_client_id_length) {
+		*why = "the Client Identifier is too long";
+		return MQTT_RC_CLIENT_IDENTIFIER_NOT_VALID;
+	}
+	if (p->client_id.len > 0 || c->version == MQTT_V5)
+		return MQTT_RC_SUCCESS;
+	/* v3.1.1 [MQTT-3.1.3-8]; 3.1 has no empty ones */
+	if (!p->clean_start || c->version == MQTT_V31) {
+		*why = "an empty Client Identifier needs Clean Session";
+		return MQTT_RC_CLIENT_IDENTIFIER_NOT_VALID;
+	}
+	return MQTT_RC_SUCCESS;
+}
+
+static enum mqtt_reason
+check(struct client *c, const struct packet_connect *p, const char **why)
+{
+	const struct broker_options *o = c->home->broker->options;
+	enum mqtt_reason rc = check_client_id(c, p, why);
+
+	if (rc == MQTT_RC_SUCCESS)
+		rc = check_will(c, p, why);
+	if (rc != MQTT_RC_SUCCESS)
+		return rc;
+	/* v5 [MQTT-4.12.0-1] */
+	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD))
+		return MQTT_RC_BAD_AUTHENTICATION_METHOD;
+	if (!o->allow_anonymous && !p->has_user_name) {
+		*why = "anonymous clients are not allowed";
+		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	if (o->refuse_when_down && !broker_nats_is_up(c->home->broker)) {
+		*why = "NATS is away";
+		return MQTT_RC_SERVER_UNAVAILABLE;
+	}
+	return MQTT_RC_SUCCESS;
+}
+
+static char *
+string_of(bool has, struct slice s)
+{
+	return has ? xmemdup0(s.ptr, s.len) : NULL;
+}
+
+/* Keep the packet for the next look at it. */
+static void
+hold(struct client *c, const struct frame *f)
+{
+	if (buf_len(&c->held) > 0)
+		return;
+	buf_append_byte(&c->held, f->flags);
+	buf_append_slice(&c->held, f->body);
+}
+
+static struct frame
+held_frame(const struct client *c)
+{
+	struct slice s = buf_slice(&c->held);
+	struct frame f = { .type = MQTT_CONNECT,
+		.flags = s.ptr[0],
+		.size = s.len,
+		.body = slice_skip(s, 1) };
+
+	return f;
+}
+
+static void
+start_login(struct client *c, const struct frame *f,
+    const struct packet_connect *p)
+{
+	struct pending_login *l = xcalloc(1, sizeof(*l));
+	struct bus_request r = { .type = BUS_IDENTIFY };
+
+	hold(c, f);
+	l->client = c;
+	l->p.kind = PENDING_LOGIN;
+	pending_add(c->home, &l->p);
+	c->login = &l->p;
+	c->state = CLIENT_LOGIN;
+	r.token = l->p.token;
+	r.login = xcalloc(1, sizeof(*r.login));
+	r.login->user = string_of(p->has_user_name, p->user_name);
+	r.login->password = string_of(p->has_password, p->password);
+	home_request(c->home, &r);
+}
+
+void
+client_on_login(struct client *c, enum bus_result result, uint32_t link)
+{
+	struct frame f = held_frame(c);
+
+	c->state = CLIENT_NEW;
+	if (result == BUS_OK) {
+		c->link = link;
+		c->has_link = true;
+		c->is_authenticated = true;
+		client_on_connect(c, &f);
+	} else if (result == BUS_REFUSED) {
+		refuse(c, MQTT_RC_BAD_USER_NAME_OR_PASSWORD, NULL);
+	} else {
+		refuse(c, MQTT_RC_SERVER_UNAVAILABLE, "NATS is away");
+	}
+	client_touch(c);
+}
+
+void
+client_start_moved(struct client *c)
+{
+	struct frame f = held_frame(c);
+
+	client_on_connect(c, &f);
+}
+
+/* v5: what the client asks of us; 3.x leaves the defaults. */
+static void
+take_limits(struct client *c, const struct packet_connect *p)
+{
+	const struct broker_options *o = c->home->broker->options;
+	const struct properties *props = &p->properties;
+
+	c->send_max = (uint16_t)o->max_inflight;
+	c->max_packet_size = UINT32_MAX;
+	c->wants_problem_information = true;
+	if (properties_has(props, MQTT_PROP_RECEIVE_MAXIMUM) &&
+	    props->receive_maximum < c->send_max)
+		c->send_max = props->receive_maximum; /* v5 [MQTT-3.3.4-9] */
+	if (properties_has(props, MQTT_PROP_MAXIMUM_PACKET_SIZE))
+		c->max_packet_size = props->maximum_packet_size;
+	if (properties_has(props, MQTT_PROP_REQUEST_PROBLEM_INFORMATION))
+		c->wants_problem_information =
+		    props->request_problem_information != 0;
+	if (properties_has(props, MQTT_PROP_REQUEST_RESPONSE_INFORMATION))
+		c->wants_response_information =
+		    props->request_response_information != 0;
+}
+
+static void
+take_keep_alive(struct client *c, const struct packet_connect *p)
+{
+	unsigned max = c->home->broker->options->keepalive_max_s;
+
+	c->keep_alive_s = p->keep_alive;
+	if (max > 0 && (p->keep_alive == 0 || p->keep_alive > max))
+		c->keep_alive_s = (uint16_t)max;
+	client_arm_keep_alive(c);
+}
+
+static uint32_t
+wanted_expiry(const struct client *c, const struct packet_connect *p)
+{
+	uint32_t max = c->home->broker->options->session_expiry_max_s;
+	uint32_t expiry = 0;
+
+	/* 3.x: Clean Session 0 keeps it as long as we do */
+	if (c->version != MQTT_V5)
+		return p->clean_start ? 0 : max;
+	if (properties_has(&p->properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL))
+		expiry = p->properties.session_expiry_interval;
+	return expiry < max ? expiry : max;
+}
+
+/* The properties of a Will that travel with its message. */
+static void
+will_properties(struct home *h, const struct properties *props)
+{
+	struct slice rest = props->raw;
+	struct property one;
+
+	buf_reset(&h->scratch);
+	while (property_next(&rest, &one)) {
+		switch (one.id) {
+		case MQTT_PROP_PAYLOAD_FORMAT_INDICATOR:
+			property_put_byte(&h->scratch, one.id,
+			    (uint8_t)one.number);
+			break;
+		case MQTT_PROP_CONTENT_TYPE:
+		case MQTT_PROP_RESPONSE_TOPIC:
+		case MQTT_PROP_CORRELATION_DATA:
+			property_put_slice(&h->scratch, one.id, one.value);
+			break;
+		case MQTT_PROP_USER_PROPERTY:
+			property_put_user(&h->scratch, one.name, one.value);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static void
+take_will(struct client *c, const struct packet_connect *p)
+{
+	struct home *h = c->home;
+	const struct properties *props = &p->will_properties;
+	struct message_parts parts = { .topic = p->will_topic,
+		.payload = p->will_payload,
+		.qos = p->will_qos,
+		.retain = p->will_retain,
+		.publisher = c->session->handle };
+	const char *why;
+
+	if (!p->has_will ||
+	    topics_check_publish(h, p->will_topic, p->will_payload.len, &why) !=
+		MQTT_RC_SUCCESS)
+		return;
+	parts.subject = buf_slice(&h->subject);
+	will_properties(h, props);
+	parts.properties = buf_slice(&h->scratch);
+	if (properties_has(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL))
+		parts.expires_ms =
+		    h->wall_ms + props->message_expiry_interval * 1000ull;
+	if (properties_has(props, MQTT_PROP_WILL_DELAY_INTERVAL))
+		c->will_delay_s = props->will_delay_interval;
+	c->will = message_new(&parts);
+}
+
+/* What CONNACK must tell a v5 client that its CONNECT did not say. */
+static struct slice
+connack_properties(struct client *c, const struct packet_connect *p,
+    bool assigned)
+{
+	const struct broker_options *o = c->home->broker->options;
+	struct buf *out = &c->home->scratch;
+	uint32_t asked = p->properties.session_expiry_interval;
+
+	buf_reset(out);
+	if (c->version != MQTT_V5)
+		return buf_slice(out);
+	if (properties_has(&p->properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL) &&
+	    asked != c->session->expiry_s)
+		property_put_u32(out, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+		    c->session->expiry_s);
+	property_put_u16(out, MQTT_PROP_RECEIVE_MAXIMUM,
+	    (uint16_t)o->receive_maximum);
+	property_put_u32(out, MQTT_PROP_MAXIMUM_PACKET_SIZE,
+	    (uint32_t)o->max_packet_size);
+	property_put_u16(out, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, TOPIC_ALIAS_MAX);
+	property_put_byte(out, MQTT_PROP_SHARED_SUBSCRIPTION_AVAILABLE, 0);
+	if (assigned) /* v5 [MQTT-3.2.2-16] */
+		property_put_slice(out, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER,
+		    session_client_id(c->session));
+	if (c->keep_alive_s != p->keep_alive) /* v5 [MQTT-3.2.2-21] */
+		property_put_u16(out, MQTT_PROP_SERVER_KEEP_ALIVE,
+		    c->keep_alive_s);
+	return buf_slice(out);
+}
+
+/* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. */
+static void
+take_over(struct client *c, struct session *s)
+{
+	struct client *old = s->client;
+
+	client_log(old, LOG_NOTICE, "taken over by c%u %s", c->number,
+	    c->address);
+	client_close(old, MQTT_RC_SESSION_TAKEN_OVER, NULL);
+}
+
+/*
+ * The session for this client, fresh or resumed; NULL when it is not to be
+ * had here, and then the client moves or was refused.
+ */
+static struct session *
+open_session(struct client *c, const struct packet_connect *p,
+    struct slice client_id, bool *present)
+{
+	struct home *h = c->home;
+	bool created;
+	uint8_t worker = 0;
+	struct session *s = life_find_session(h, client_id, &created, &worker);
+
+	if (s == NULL) {
+		c->is_moving = true;
+		c->move_to = worker;
+		return NULL;
+	}
+	if (!created && s->owner != NULL &&
+	    !slice_eq(slice_str(s->owner), p->user_name)) {
+		refuse(c, MQTT_RC_NOT_AUTHORIZED,
+		    "the Client Identifier belongs to another user");
+		return NULL;
+	}
+	if (s->client != NULL) {
+		take_over(c, s);
+		/* A session that was not to be kept ended with it. */
+		s = life_find_session(h, client_id, &created, &worker);
+		assert(s != NULL);
+	}
+	if (p->clean_start && !created) {
+		/* v3.1.1 [MQTT-3.1.2-6], v5 [MQTT-3.1.2-4] */
+		life_end_session(h, &s);
+		s = life_find_session(h, client_id, &created, &worker);
+		assert(s != NULL && created);
+	}
+	*present = !created; /* v3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+	return s;
+}
+
+static void
+attach(struct client *c, struct session *s, const struct packet_connect *p)
+{
+	struct home *h = c->home;
+
+	c->session = s;
+	s->client = c;
+	s->version = c->version;
+	s->epoch++;
+	s->expiry_s = wanted_expiry(c, p);
+	s->keep = s->expiry_s > 0;
+	timer_cancel(h->timers, &s->expiry);
+	life_cancel_will(h, s);
+	if (c->has_link) {
+		life_set_link(h, s, c->link);
+		c->has_link = false;
+		free(s->owner);
+		s->owner = string_of(p->has_user_name, p->user_name);
+	}
+	c->user_name = string_of(p->has_user_name, p->user_name);
+}
+
+static void
+go_online(struct client *c, const struct packet_connect *p,
+    struct slice client_id, bool assigned)
+{
+	struct home *h = c->home;
+	bool present = false;
+	struct session *s = open_session(c, p, client_id, &present);
+
+	if (s == NULL)
+		return;
+	attach(c, s, p);
+	c->state = CLIENT_ONLINE;
+	atomic_fetch_add(&h->stats.clients, 1);
+	home_count(h, connects);
+	take_keep_alive(c, p);
+	take_will(c, p);
+	packet_encode_connack(&c->out, c->version, present, 0,
+	    connack_properties(c, p, assigned));
+	client_log(c, LOG_INFO, "connected: MQTT %s, keep alive %u s%s%s",
+	    c->version == MQTT_V5         ? "5.0"
+		: c->version == MQTT_V311 ? "3.1.1"
+					  : "3.1",
+	    c->keep_alive_s, s->keep ? ", session kept" : "",
+	    present ? ", session resumed" : "");
+	client_touch(c);
+	deliver_resume(c);
+	buf_fini(&c->held);
+}
+
+void
+client_on_connect(struct client *c, const struct frame *f)
+{
+	struct packet_connect p;
+	enum mqtt_reason rc = packet_decode_connect(f, &p);
+	const char *why = NULL;
+	char name[ASSIGNED_ID_LEN + 1];
+
+	if (rc == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION) {
+		refuse_version(c, p.version);
+		return;
+	}
+	if (rc != MQTT_RC_SUCCESS) {
+		client_end(c, false, "malformed CONNECT");
+		return;
+	}
+	if (!speaks(c, p.version)) {
+		refuse_version(c, p.version);
+		return;
+	}
+	c->version = p.version;
+	take_limits(c, &p);
+	rc = check(c, &p, &why);
+	if (rc != MQTT_RC_SUCCESS) {
+		refuse(c, rc, why);
+		return;
+	}
+	if (c->home->broker->options->identity_user && !c->is_authenticated) {
+		start_login(c, f, &p);
+		return;
+	}
+	if (p.client_id.len == 0) { /* v3.1.1 [MQTT-3.1.3-6] */
+		random_name(name, ASSIGNED_ID_LEN);
+		go_online(c, &p, slice_str(name), true);
+		return;
+	}
+	go_online(c, &p, p.client_id, false);
+	if (c->is_moving)
+		hold(c, f);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_publish - PUBLISH from a client, and its PUBACK or PUBREC. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/home.h"
+#include "broker/limits.h"
+#include "broker/publish.h"
+#include "broker/topics.h"
+#include "topic/topic.h"
+
+static unsigned
+answer_type(uint8_t qos)
+{
+	return qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
+}
+
+void
+client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
+    enum mqtt_reason reason, const char *why)
+{
+	client_touch(c); /* it may read on */
+	if (c->version != MQTT_V5 && reason >= MQTT_RC_UNSPECIFIED_ERROR)
+		return; /* it sends again when it has reconnected */
+	/* v3.1.1 [MQTT-4.3.2-2], [MQTT-4.3.3-2] */
+	packet_encode_ack(&c->out, c->version, answer_type(qos), packet_id,
+	    reason, client_reason_string(c, why));
+}
+
+/* We take no responsibility: say so as well as the version allows. */
+static void
+refuse(struct client *c, const struct packet_publish *p,
+    enum mqtt_reason reason, const char *why)
+{
+	home_count(c->home, refused_publishes);
+	client_log(c, LOG_DEBUG, "publish refused: %s", why);
+	if (c->version == MQTT_V5) {
+		if (p->qos > 0)
+			client_answer_publish(c, p->qos, p->packet_id, reason,
+			    why);
+		else if (reason != MQTT_RC_NOT_AUTHORIZED)
+			client_close(c, reason, why);
+		return;
+	}
+	if (c->home->broker->options->v3_refuse_close) {
+		client_close(c, reason, why);
+		return;
+	}
+	/* 3.x has no word for no: dropped and counted, but acknowledged, or
+	 * the client would send it for ever. */
+	if (p->qos == 2)
+		receiving_hold(&c->session->receiving,
+		    receiving_add(&c->session->receiving, p->packet_id, 2, 0));
+	if (p->qos > 0)
+		client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_SUCCESS,
+		    NULL);
+}
+
+static struct alias_table *
+aliases(struct client *c)
+{
+	if (c->aliases == NULL) {
+		c->aliases = xcalloc(1,
+		    sizeof(*c->aliases) +
+			TOPIC_ALIAS_MAX * sizeof(c->aliases->topics[0]));
+		c->aliases->n = TOPIC_ALIAS_MAX;
+	}
+	return c->aliases;
+}
+
+/* v5 3.3.2.3.4: set an alias, or use one. */
+static enum mqtt_reason
+resolve_alias(struct client *c, struct packet_publish *p)
+{
+	uint16_t alias = p->properties.topic_alias;
+	char **slot;
+
+	if (!properties_has(&p->properties, MQTT_PROP_TOPIC_ALIAS))
+		return p->topic.len > 0 ? MQTT_RC_SUCCESS
+					: MQTT_RC_PROTOCOL_ERROR;
+	if (alias == 0 || alias > TOPIC_ALIAS_MAX) /* v5 [MQTT-3.3.2-9] */
+		return MQTT_RC_TOPIC_ALIAS_INVALID;
+	slot = &aliases(c)->topics[alias - 1];
+	if (p->topic.len > 0) {
+		free(*slot);
+		*slot = xmemdup0(p->topic.ptr, p->topic.len);
+		return MQTT_RC_SUCCESS;
+	}
+	if (*slot == NULL)
+		return MQTT_RC_PROTOCOL_ERROR;
+	p->topic = slice_str(*slot);
+	return MQTT_RC_SUCCESS;
+}
+
+/*
+ * What one packet of this client must not be; ends the connection.
+ */
+static bool
+is_legal(struct client *c, struct packet_publish *p)
+{
+	enum mqtt_reason rc = MQTT_RC_SUCCESS;
+	const char *why = NULL;
+
+	if (c->version == MQTT_V5)
+		rc = resolve_alias(c, p);
+	if (rc == MQTT_RC_SUCCESS && !topic_valid(p->topic)) {
+		/* v3.1.1 [MQTT-3.3.2-2], v5 [MQTT-3.3.2-2] */
+		rc = MQTT_RC_TOPIC_NAME_INVALID;
+	} else if (properties_has(&p->properties,
+		       MQTT_PROP_SUBSCRIPTION_IDENTIFIER)) {
+		/* v5 [MQTT-3.3.4-6] */
+		rc = MQTT_RC_PROTOCOL_ERROR;
+		why = "Subscription Identifier in a PUBLISH to the server";
+	}
+	if (rc != MQTT_RC_SUCCESS)
+		client_close(c, rc, why);
+	return rc == MQTT_RC_SUCCESS;
+}
+
+/*
+ * A PUBLISH whose Packet Identifier we still hold is the same message again:
+ * v5 [MQTT-4.3.3-10]. True when it was one and is dealt with.
+ */
+static bool
+is_repeated(struct client *c, const struct packet_publish *p)
+{
+	struct received *e =
+	    receiving_find(&c->session->receiving, p->packet_id);
+
+	if (e == NULL)
+		return false;
+	if (e->qos != p->qos) {
+		client_close(c, MQTT_RC_PACKET_IDENTIFIER_IN_USE, NULL);
+		return true;
+	}
+	if (e->state == RECEIVING_HELD)
+		client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_SUCCESS,
+		    NULL);
+	return true; /* WAITING: the answer comes when it is known */
+}
+
+static bool
+exceeds_receive_maximum(struct client *c)
+{
+	/* v5 [MQTT-3.3.4-7] is the client's to keep */
+	if (c->version != MQTT_V5 ||
+	    c->session->receiving.n < c->home->broker->options->receive_maximum)
+		return false;
+	client_close(c, MQTT_RC_RECEIVE_MAXIMUM_EXCEEDED, NULL);
+	return true;
+}
+
+static enum mqtt_reason
+check_content(struct client *c, const struct packet_publish *p,
+    const char **why)
+{
+	if (properties_has(&p->properties,
+		MQTT_PROP_PAYLOAD_FORMAT_INDICATOR) &&
+	    p->properties.payload_format_indicator == 1 &&
+	    !utf8_valid(p->payload) &&
+	    memchr(p->payload.ptr, 0, p->payload.len) == NULL) {
+		*why = "the payload is not UTF-8";
+		return MQTT_RC_PAYLOAD_FORMAT_INVALID;
+	}
+	return topics_check_publish(c->home, p->topic, p->payload.len, why);
+}
+
+/*
+ * The properties that go on with the message, v5 [MQTT-3.3.2-4]
+ * [MQTT-3.3.2-15] [MQTT-3.3.2-17] [MQTT-3.3.2-20]: all but those between the
+ * client and us.
+ */
+static struct slice
+forwarded_properties(struct home *h, const struct properties *props)
+{
+	struct slice rest = props->raw;
+	struct slice before = rest;
+	struct property one;
+
+	buf_reset(&h->scratch);
+	while (property_next(&rest, &one)) {
+		if (one.id != MQTT_PROP_TOPIC_ALIAS &&
+		    one.id != MQTT_PROP_MESSAGE_EXPIRY_INTERVAL)
+			buf_append(&h->scratch, before.ptr,
+			    before.len - rest.len);
+		before = rest;
+	}
+	return buf_slice(&h->scratch);
+}
+
+static struct message *
+make_message(struct client *c, const struct packet_publish *p)
+{
+	struct home *h = c->home;
+	const struct properties *props = &p->properties;
+	struct message_parts parts = { .topic = p->topic,
+		.subject = buf_slice(&h->subject),
+		.payload = p->payload,
+		.qos = p->qos,
+		.retain = p->retain,
+		.publisher = c->session->handle };
+
+	if (props->set != 0) {
+		parts.properties = forwarded_properties(h, props);
+		if (properties_has(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL))
+			parts.expires_ms = h->wall_ms +
+			    props->message_expiry_interval * 1000ull;
+	}
+	return message_new(&parts);
+}
+
+static void
+publish(struct client *c, const struct packet_publish *p)
+{
+	struct home *h = c->home;
+	struct message *m = make_message(c, p);
+	struct publisher from = { .session = c->session->handle,
+		.packet_id = p->packet_id,
+		.link = c->session->link };
+	enum ack_policy policy =
+	    p->qos > 0 ? broker_ack_policy(h->broker, p->topic) : ACK_LOCAL;
+	enum mqtt_reason reason;
+	uint64_t token = publish_message(h, m, policy, &from, &reason);
+	struct received *e;
+
+	message_unref(&m);
+	if (p->qos == 0)
+		return;
+	if (token != 0) {
+		receiving_add(&c->session->receiving, p->packet_id, p->qos,
+		    token);
+		return;
+	}
+	if (p->qos == 2) {
+		e = receiving_add(&c->session->receiving, p->packet_id, 2, 0);
+		receiving_hold(&c->session->receiving, e);
+	}
+	client_answer_publish(c, p->qos, p->packet_id, reason, NULL);
+}
+
+void
+client_on_publish(struct client *c, const struct frame *f)
+{
+	struct packet_publish p;
+	enum mqtt_reason rc = packet_decode_publish(f, c->version, &p);
+	const char *why = NULL;
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed PUBLISH");
+		return;
+	}
+	home_count(c->home, messages_in);
+	if (!is_legal(c, &p))
+		return;
+	if (p.qos > 0 && (is_repeated(c, &p) || exceeds_receive_maximum(c)))
+		return;
+	rc = check_content(c, &p, &why);
+	if (rc != MQTT_RC_SUCCESS)
+		refuse(c, &p, rc, why);
+	else
+		publish(c, &p);
+}

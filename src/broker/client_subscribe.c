@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_subscribe - SUBSCRIBE and UNSUBSCRIBE.
+ *
+ * SUBACK means live: it is sent when the NATS server surely has what the
+ * filters need, so a message that a service publishes right after it arrives.
+ * While NATS is away the bus says so at once.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/home.h"
+#include "broker/life.h"
+#include "broker/subscribing.h"
+#include "broker/topics.h"
+#include "store/retained.h"
+
+/* A new subscription whose retained messages are to be sent. */
+struct wanted {
+	char *filter;
+	uint32_t id;
+	uint8_t qos;
+	bool retain_as_published;
+};
+
+/* A SUBSCRIBE whose SUBACK waits for NATS. */
+struct pending_subscribe {
+	struct pending p;
+	uint32_t epoch;   /* of the session, when it came */
+	unsigned waiting; /* answers of the bus */
+	struct buf codes;
+	struct wanted *wanted;
+	size_t n_wanted;
+};
+
+void
+subscribing_free(struct pending *p)
+{
+	struct pending_subscribe *ps =
+	    container_of(p, struct pending_subscribe, p);
+
+	for (size_t i = 0; i < ps->n_wanted; i++)
+		free(ps->wanted[i].filter);
+	free(ps->wanted);
+	buf_fini(&ps->codes);
+	free(ps);
+}
+
+struct gathering {
+	struct message **messages;
+	size_t n;
+	size_t cap;
+};
+
+/* Runs under a lock of the store: takes a reference, no more. */
+static bool
+gather(struct message *m, uint64_t order, void *arg)
+{
+	struct gathering *g = arg;
+
+	(void)order;
+	if (g->n == g->cap) {
+		g->cap = g->cap == 0 ? 8 : g->cap * 2;
+		g->messages =
+		    xrealloc(g->messages, g->cap * sizeof(*g->messages));
+	}
+	g->messages[g->n++] = message_ref(m);
+	return true;
+}
+
+/* v3.1.1 [MQTT-3.3.1-6]: with RETAIN set, [MQTT-3.3.1-8] */
+static void
+send_retained(struct client *c, const struct wanted *w)
+{
+	struct home *h = c->home;
+	struct gathering g = { 0 };
+
+	retained_match(h->broker->retained, slice_str(w->filter), h->wall_ms,
+	    gather, &g);
+	if (g.n > 0)
+		deliver_retained(c, g.messages, g.n, w->qos, true, w->id);
+}
+
+static void
+finish(struct home *h, struct pending_subscribe *ps)
+{
+	struct session *s = slots_get(&h->sessions, ps->p.session);
+	struct client *c = s != NULL ? s->client : NULL;
+
+	if (c != NULL && s->epoch == ps->epoch) {
+		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
+		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
+		    ps->p.packet_id, buf_slice(&ps->codes),
+		    (struct slice){ 0 });
+		client_touch(c);
+		for (size_t i = 0; i < ps->n_wanted; i++)
+			send_retained(c, &ps->wanted[i]);
+	}
+	pending_remove(h, &ps->p);
+	subscribing_free(&ps->p);
+}
+
+void
+subscribe_settled(struct home *h, struct pending *p)
+{
+	struct pending_subscribe *ps =
+	    container_of(p, struct pending_subscribe, p);
+
+	if (--ps->waiting == 0)
+		finish(h, ps);
+}
+
+static void
+want_retained(struct client *c, struct pending_subscribe *ps,
+    const struct subscription *sub, uint8_t handling, bool is_new)
+{
+	struct wanted *w;
+
+	/* v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
+	if (handling == MQTT_RETAIN_DONT_SEND ||
+	    (handling == MQTT_RETAIN_SEND_IF_NEW && !is_new) ||
+	    c->home->broker->options->identity_user)
+		return;
+	ps->wanted =
+	    xrealloc(ps->wanted, (ps->n_wanted + 1) * sizeof(*ps->wanted));
+	w = &ps->wanted[ps->n_wanted++];
+	*w = (struct wanted){ .filter = xmemdup0(sub->filter, sub->filter_len),
+		.id = sub->id,
+		.qos = sub->qos,
+		.retain_as_published = sub->retain_as_published };
+}
+
+static enum mqtt_reason
+check_filter(struct client *c, struct slice full, struct filter *out)
+{
+	const char *why = NULL;
+	enum mqtt_reason rc;
+
+	if (!filter_parse(full, out))
+		return MQTT_RC_TOPIC_FILTER_INVALID;
+	rc = topics_check_filter(c->home, out, &why);
+	if (rc == MQTT_RC_SUCCESS &&
+	    c->session->n_subscriptions >=
+		c->home->broker->options->max_subscriptions &&
+	    session_find_subscription(c->session, full) == NULL)
+		rc = MQTT_RC_QUOTA_EXCEEDED;
+	if (rc != MQTT_RC_SUCCESS)
+		client_log(c, LOG_DEBUG, "subscribe to \"%.*s\" refused: %s",
+		    SLICE_ARG(full), why != NULL ? why : mqtt_reason_text(rc));
+	return rc;
+}
+
+/* Subscribe to one filter; the code for SUBACK. */
+static uint8_t
+subscribe(struct client *c, struct pending_subscribe *ps,
+    const struct packet_filter *pf, uint32_t id)
+{
+	struct home *h = c->home;
+	struct session *s = c->session;
+	struct subscription *sub;
+	struct filter filter;
+	enum mqtt_reason rc = check_filter(c, pf->filter, &filter);
+	bool is_new;
+
+	if (rc != MQTT_RC_SUCCESS)
+		return c->version == MQTT_V5 ? (uint8_t)rc
+					     : MQTT_V3_SUBACK_FAILURE;
+	sub = session_find_subscription(s, pf->filter);
+	is_new = sub == NULL;
+	if (is_new) /* else v3.1.1 [MQTT-3.8.4-3]: replaced */
+		sub = session_add_subscription(s, pf->filter);
+	sub->id = id;
+	sub->qos = pf->qos & 3;
+	sub->no_local = pf->no_local;
+	sub->retain_as_published = pf->retain_as_published;
+	life_enter_subscription(h, s, sub);
+	if (is_new)
+		ps->waiting += life_join_nats(h, s, sub, ps->p.token);
+	want_retained(c, ps, sub, pf->retain_handling, is_new);
+	return pf->qos;
+}
+
+void
+client_on_subscribe(struct client *c, const struct frame *f)
+{
+	struct packet_subscribe p;
+	struct packet_filter pf;
+	struct pending_subscribe *ps;
+	enum mqtt_reason rc = packet_decode_subscribe(f, c->version, &p);
+	uint32_t id = 0;
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed SUBSCRIBE");
+		return;
+	}
+	if (properties_has(&p.properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER))
+		id = p.properties.subscription_identifier;
+	ps = xcalloc(1, sizeof(*ps));
+	ps->p.kind = PENDING_SUBSCRIBE;
+	ps->p.session = c->session->handle;
+	ps->p.packet_id = p.packet_id;
+	ps->epoch = c->session->epoch;
+	pending_add(c->home, &ps->p);
+	/* v3.1.1 [MQTT-3.8.4-4]: as if each filter came by itself */
+	while (packet_next_filter(&p.topics, MQTT_SUBSCRIBE, &pf))
+		buf_append_byte(&ps->codes, subscribe(c, ps, &pf, id));
+	if (ps->waiting == 0)
+		finish(c->home, ps);
+}
+
+static uint8_t
+unsubscribe(struct client *c, struct slice filter)
+{
+	struct subscription *sub =
+	    session_find_subscription(c->session, filter);
+
+	if (sub == NULL)
+		return MQTT_RC_NO_SUBSCRIPTION_EXISTED;
+	/* v3.1.1 [MQTT-3.10.4-1] [MQTT-3.10.4-2] */
+	life_leave_subscription(c->home, c->session, &sub);
+	return MQTT_RC_SUCCESS;
+}
+
+void
+client_on_unsubscribe(struct client *c, const struct frame *f)
+{
+	struct packet_subscribe p;
+	struct packet_filter pf;
+	struct buf codes = { 0 };
+	enum mqtt_reason rc = packet_decode_subscribe(f, c->version, &p);
+
+	if (rc != MQTT_RC_SUCCESS) {
+		client_close(c, rc, "malformed UNSUBSCRIBE");
+		return;
+	}
+	while (packet_next_filter(&p.topics, MQTT_UNSUBSCRIBE, &pf))
+		buf_append_byte(&codes, unsubscribe(c, pf.filter));
+	/* v3.1.1 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] */
+	packet_encode_suback(&c->out, c->version, MQTT_UNSUBACK, p.packet_id,
+	    buf_slice(&codes), (struct slice){ 0 });
+	client_touch(c);
+	buf_fini(&codes);
+}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver - a message to the sessions of this worker that want it, and out to
+ * their clients.
+ *
+ * A live message is encoded once per protocol version and QoS; each client
+ * gets a copy of that head with its own Packet Identifier and flags, and the
+ * payload, in its output buffer. What a client cannot take now waits in its
+ * session: QoS > 0 in the backlog; QoS 0 is dropped and counted.
+ */
+#include "broker/deliver.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/home.h"
+#include "mqtt/packet.h"
+
+/* Retained messages of one new subscription, on their way to the client. */
+struct feed {
+	struct feed *next;
+	struct message **messages;
+	size_t n;
+	size_t sent;
+	uint32_t subscription_id;
+	uint8_t qos;
+	bool keep_retain;
+};
+
+/* How one session wants one message, all its matching filters together. */
+struct wish {
+	const struct subscriber *subs;
+	size_t n;
+	uint8_t qos;
+	bool retain;
+};
+
+struct delivery *
+delivery_new(struct message *m, uint32_t link, const struct subscriber *to,
+    size_t n)
+{
+	struct delivery *d = xmalloc(sizeof(*d) + n * sizeof(*to));
+
+	memset(d, 0, sizeof(*d));
+	d->message = message_ref(m);
+	d->link = link;
+	d->n = (uint32_t)n;
+	memcpy(d->to, to, n * sizeof(*to));
+	return d;
+}
+
+void
+delivery_free(struct delivery *d)
+{
+	message_unref(&d->message);
+	free(d);
+}
+
+static size_t
+is_v5(const struct client *c)
+{
+	return c->version == MQTT_V5;
+}
+
+/* Properties that this receiver adds to those the message brings. */
+static void
+put_properties(struct home *h, const struct message *m,
+    const struct outgoing *o)
+{
+	uint32_t left = message_expiry_left(m, h->wall_ms);
+
+	buf_reset(&h->scratch);
+	/* v5 [MQTT-3.3.2-6]: less the time that it waited here */
+	if (left > 0)
+		property_put_u32(&h->scratch, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
+		    left);
+	/* v5 [MQTT-3.3.4-3] [MQTT-3.3.4-4]: all of them in one packet */
+	if (o->subscription_id != 0)
+		property_put_varint(&h->scratch,
+		    MQTT_PROP_SUBSCRIPTION_IDENTIFIER, o->subscription_id);
+	for (uint32_t i = 1; o->more_ids != NULL && i <= o->more_ids[0]; i++)
+		property_put_varint(&h->scratch,
+		    MQTT_PROP_SUBSCRIPTION_IDENTIFIER, o->more_ids[i]);
+	buf_append_slice(&h->scratch, message_properties(m));
+}
+
+/* Encode for this receiver alone. */
+static void
+write_alone(struct client *c, const struct message *m, const struct outgoing *o,
+    bool dup)
+{
+	struct home *h = c->home;
+	struct packet_publish p = { .qos = o->qos,
+		.dup = dup,
+		.retain = o->retain,
+		.packet_id = o->packet_id,
+		.topic = message_topic(m) };
+
+	buf_reset(&h->scratch);
+	if (is_v5(c))
+		put_properties(h, m, o);
+	packet_encode_publish(&c->out, c->version, &p, buf_slice(&h->scratch),
+	    m->payload_len);
+	buf_append_slice(&c->out, message_payload(m));
+}
+
+static void
+encode_once(struct client *c, const struct message *m, const struct outgoing *o,
+    struct encoded *e)
+{
+	struct home *h = c->home;
+	struct packet_publish p = { .qos = o->qos,
+		.packet_id = 1,
+		.topic = message_topic(m) };
+
+	buf_reset(&h->scratch);
+	if (is_v5(c))
+		put_properties(h, m, o);
+	buf_reset(&e->head);
+	e->id_offset = packet_encode_publish(&e->head, c->version, &p,
+	    buf_slice(&h->scratch), m->payload_len);
+	e->valid = true;
+}
+
+/* Copy the head that all receivers share and make it this one's. */
+static void
+write_shared(struct client *c, const struct message *m,
+    const struct outgoing *o)
+{
+	struct encoded *e = &c->home->encoded[is_v5(c)][o->qos];
+	size_t head_len;
+	uint8_t *out;
+
+	if (!e->valid)
+		encode_once(c, m, o, e);
+	head_len = buf_len(&e->head);
+	out = buf_reserve(&c->out, head_len + m->payload_len);
+	memcpy(out, buf_ptr(&e->head), head_len);
+	if (o->retain)
+		out[0] |= MQTT_PUBLISH_RETAIN;
+	if (o->qos > 0) {
+		out[e->id_offset] = (uint8_t)(o->packet_id >> 8);
+		out[e->id_offset + 1] = (uint8_t)o->packet_id;
+	}
+	if (m->payload_len > 0)
+		memcpy(out + head_len, message_payload(m).ptr, m->payload_len);
+	buf_commit(&c->out, head_len + m->payload_len);
+}
+
+/* v5 [MQTT-3.1.2-24]: more than the client takes is not sent. */
+static bool
+fits_client(struct client *c, const struct message *m, const struct outgoing *o)
+{
+	size_t props_len = 0;
+
+	if (c->max_packet_size == UINT32_MAX)
+		return true;
+	put_properties(c->home, m, o);
+	props_len = buf_len(&c->home->scratch);
+	return packet_publish_size(c->version, o->qos, m->topic_len, props_len,
+		   m->payload_len) <= c->max_packet_size;
+}
+
+static void
+count_out(struct client *c)
+{
+	home_count(c->home, messages_out);
+	client_touch(c);
+}
+
+static bool
+output_is_full(const struct client *c)
+{
+	return buf_len(&c->out) > c->home->broker->options->max_output_bytes;
+}
+
+static bool
+can_send_acknowledged(const struct client *c)
+{
+	return c->session->inflight.n < c->send_max && !output_is_full(c);
+}
+
+/*
+ * Send an outgoing at QoS > 0 now; it becomes the in-flight's. `shared` when
+ * it is the message that the home is encoding.
+ */
+static void
+send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
+{
+	struct outgoing *slot = inflight_add(&c->session->inflight, o);
+
+	if (shared && slot->subscription_id == 0)
+		write_shared(c, slot->message, slot);
+	else
+		write_alone(c, slot->message, slot, false);
+	count_out(c);
+}
+
+static unsigned
+send_unacknowledged(struct client *c, struct message *m,
+    const struct outgoing *o)
+{
+	if (output_is_full(c)) {
+		home_count(c->home, dropped_slow);
+		return 0;
+	}
+	if (o->subscription_id == 0)
+		write_shared(c, m, o);
+	else
+		write_alone(c, m, o, false);
+	count_out(c);
+	return DELIVER_REACHED;
+}
+
+/* Fill in the Subscription Identifiers: the first, then those behind it. */
+static void
+set_ids(struct outgoing *o, const struct wish *w)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->subs[i].id == 0)
+			continue;
+		if (o->subscription_id == 0) {
+			o->subscription_id = w->subs[i].id;
+			continue;
+		}
+		if (o->more_ids == NULL)
+			o->more_ids = xcalloc(w->n, sizeof(*o->more_ids));
+		o->more_ids[++n] = w->subs[i].id;
+		o->more_ids[0] = n;
+	}
+}
+
+static unsigned
+queue(struct home *h, struct session *s, struct outgoing *o)
+{
+	if (session_queue(s, o, &h->broker->options->queue))
+		return DELIVER_REACHED | (o->qos > 0 ? DELIVER_TAKEN : 0);
+	home_count(h, dropped_queue);
+	outgoing_fini(o);
+	return 0;
+}
+
+static unsigned
+offer_unacknowledged(struct home *h, struct session *s, struct message *m,
+    struct outgoing *o)
+{
+	unsigned result = 0;
+
+	if (s->client != NULL) {
+		if (fits_client(s->client, m, o))
+			result = send_unacknowledged(s->client, m, o);
+		free(o->more_ids);
+		return result;
+	}
+	if (!h->broker->options->queue_qos0) {
+		free(o->more_ids);
+		return 0;
+	}
+	o->message = message_ref(m);
+	return queue(h, s, o);
+}
+
+static unsigned
+offer(struct home *h, struct session *s, struct message *m,
+    const struct wish *w)
+{
+	struct outgoing o = { .qos = w->qos, .retain = w->retain };
+	struct client *c = s->client;
+
+	set_ids(&o, w);
+	if (o.qos == 0)
+		return offer_unacknowledged(h, s, m, &o);
+	o.message = message_ref(m);
+	if (c != NULL && !fits_client(c, m, &o)) {
+		outgoing_fini(&o);
+		return 0;
+	}
+	if (c == NULL || s->backlog.n > 0 || c->feeds != NULL ||
+	    !can_send_acknowledged(c))
+		return queue(h, s, &o);
+	send_acknowledged(c, &o, true);
+	return DELIVER_REACHED | DELIVER_TAKEN;
+}
+
+/*
+ * One copy however many filters match: at the highest QoS granted (v3.1.1
+ * [MQTT-3.3.5-1]), never above the message's own (v3.1.1 [MQTT-3.8.4-6]).
+ * False when there is nothing to deliver.
+ */
+static bool
+make_wish(const struct message *m, struct session *s, struct wish *w)
+{
+	bool wanted = false;
+
+	w->qos = 0;
+	w->retain = false;
+	for (size_t i = 0; i < w->n; i++) {
+		const struct subscriber *sub = &w->subs[i];
+
+		/* v5 [MQTT-3.8.3-3] */
+		if (sub->no_local && m->publisher == s->handle)
+			continue;
+		wanted = true;
+		if (sub->qos > w->qos)
+			w->qos = sub->qos;
+		/* v5 [MQTT-3.3.1-12] [MQTT-3.3.1-13] */
+		w->retain |= sub->retain_as_published && m->retain;
+	}
+	if (w->qos > m->qos)
+		w->qos = m->qos;
+	return wanted;
+}
+
+static void
+forget_encoded(struct home *h)
+{
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < 3; j++)
+			h->encoded[i][j].valid = false;
+}
+
+unsigned
+deliver(struct home *h, struct message *m, uint32_t link,
+    const struct subscriber *to, size_t n)
+{
+	unsigned result = 0;
+	size_t next;
+
+	forget_encoded(h);
+	if (message_is_expired(m, h->wall_ms)) {
+		home_count(h, dropped_expired);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i = next) {
+		struct session *s = slots_get(&h->sessions, to[i].session);
+		struct wish w = { .subs = &to[i] };
+
+		next = i + 1;
+		while (next < n && to[next].session == to[i].session)
+			next++;
+		w.n = next - i;
+		if (s != NULL && s->link == link && make_wish(m, s, &w))
+			result |= offer(h, s, m, &w);
+	}
+	return result;
+}
+
+/* Send, or drop, one that waited; what it refers to is given away. */
+static void
+send_waiting(struct client *c, struct outgoing *o)
+{
+	struct home *h = c->home;
+
+	if (message_is_expired(o->message, h->wall_ms)) {
+		home_count(h, dropped_expired);
+		outgoing_fini(o);
+	} else if (!fits_client(c, o->message, o)) {
+		outgoing_fini(o);
+	} else if (o->qos > 0) {
+		send_acknowledged(c, o, false);
+	} else {
+		write_alone(c, o->message, o, false);
+		count_out(c);
+		outgoing_fini(o);
+	}
+}
+
+static bool
+may_send(const struct client *c, uint8_t qos)
+{
+	return qos > 0 ? can_send_acknowledged(c) : !output_is_full(c);
+}
+
+static void
+feed_free(struct feed *f)
+{
+	for (size_t i = f->sent; i < f->n; i++)
+		message_unref(&f->messages[i]);
+	free(f->messages);
+	free(f);
+}
+
+/* False when the feed could not be sent to its end. */
+static bool
+pump_feed(struct client *c, struct feed *f)
+{
+	while (f->sent < f->n) {
+		struct message *m = f->messages[f->sent];
+		struct outgoing o = { .message = m,
+			.qos = m->qos < f->qos ? m->qos : f->qos,
+			.retain = f->keep_retain,
+			.subscription_id = f->subscription_id };
+
+		if (!may_send(c, o.qos))
+			return false;
+		f->sent++;
+		send_waiting(c, &o);
+	}
+	return true;
+}
+
+void
+deliver_pump(struct client *c)
+{
+	struct session *s = c->session;
+	struct outgoing o;
+
+	assert(c->state == CLIENT_ONLINE);
+	while (c->feeds != NULL) {
+		struct feed *f = c->feeds;
+
+		if (!pump_feed(c, f))
+			return;
+		c->feeds = f->next;
+		feed_free(f);
+	}
+	while (s->backlog.n > 0 &&
+	    may_send(c, outbox_at(&s->backlog, 0)->qos) &&
+	    session_dequeue(s, &o))
+		send_waiting(c, &o);
+}
+
+static void
+send_again(struct outgoing *o, void *arg)
+{
+	struct client *c = arg;
+
+	/* v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1] */
+	if (o->state == OUTGOING_RELEASED)
+		packet_encode_ack(&c->out, c->version, MQTT_PUBREL,
+		    o->packet_id, MQTT_RC_SUCCESS, (struct slice){ 0 });
+	else
+		write_alone(c, o->message, o, true); /* [MQTT-3.3.1-1] */
+	count_out(c);
+}
+
+void
+deliver_resume(struct client *c)
+{
+	inflight_each(&c->session->inflight, send_again, c);
+	deliver_pump(c);
+}
+
+void
+deliver_retained(struct client *c, struct message **messages, size_t n,
+    uint8_t qos, bool keep_retain, uint32_t subscription_id)
+{
+	struct feed *f = xcalloc(1, sizeof(*f));
+	struct feed **last = &c->feeds;
+
+	f->messages = messages;
+	f->n = n;
+	f->qos = qos;
+	f->keep_retain = keep_retain;
+	f->subscription_id = subscription_id;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = f;
+	deliver_pump(c);
+}
+
+void
+deliver_forget(struct client *c)
+{
+	while (c->feeds != NULL) {
+		struct feed *f = c->feeds;
+
+		c->feeds = f->next;
+		feed_free(f);
+	}
+}
+
+void
+deliver_answered(struct home *h, struct session *s, struct message *m)
+{
+	struct bus_request r = { .type = BUS_ANSWER, .link = s->link };
+
+	if (m->reply_len == 0 || m->is_request ||
+	    atomic_exchange(&m->answered, true))
+		return;
+	r.message = message_ref(m);
+	home_request(h, &r);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver - a message to the sessions of this worker that want it, and out to
+ * their clients.
+ */
+#pragma once
+
+#include "base/mailbox.h"
+#include "base/thread.h"
+#include "broker/index.h"
+#include "store/message.h"
+#include "store/outgoing.h"
+
+struct client;
+struct home;
+struct session;
+
+/* What became of a message; bits. */
+#define DELIVER_REACHED 1u /* somebody got it, or has it queued */
+#define DELIVER_TAKEN   2u /* a session has taken it at QoS > 0 */
+
+/* A message and who on one worker wants it: mail, or an event of the bus. */
+struct delivery {
+	struct mail mail;
+	struct message *message; /* one reference */
+	uint64_t token;          /* tell worker `from` when taken; 0: nobody */
+	uint32_t link;
+	uint32_t n;
+	struct subscriber to[];
+};
+
+/* A delivery of `n` subscribers; takes a reference of its own. */
+struct delivery *delivery_new(struct message *m, uint32_t link,
+    const struct subscriber *to, size_t n);
+void delivery_free(struct delivery *d);
+
+/*
+ * Give the message to `n` subscribers of this worker. Those of another NATS
+ * identity than `link` are left out. Returns DELIVER_ bits.
+ */
+unsigned deliver(struct home *h, struct message *m, uint32_t link,
+    const struct subscriber *to, size_t n) WORKER_THREAD;
+
+/*
+ * Send what waits for this client, as far as its Receive Maximum and its
+ * socket allow: retained messages, then the backlog.
+ */
+void deliver_pump(struct client *c) WORKER_THREAD;
+/* After a resumed CONNECT: what was in flight again, with DUP. */
+void deliver_resume(struct client *c) WORKER_THREAD;
+/*
+ * Queue the retained messages of a new subscription for the client.
+ * `messages` (an array on the heap with a reference each) is given away.
+ */
+void deliver_retained(struct client *c, struct message **messages, size_t n,
+    uint8_t qos, bool keep_retain, uint32_t subscription_id) WORKER_THREAD;
+/* Forget them; the client goes. */
+void deliver_forget(struct client *c) WORKER_THREAD;
+
+/* The client has finished with a message that came from NATS: answer. */
+void deliver_answered(struct home *h, struct session *s,
+    struct message *m) WORKER_THREAD;

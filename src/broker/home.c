@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* home - the broker's part of one worker. */
+#include "broker/home.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/life.h"
+#include "broker/pending.h"
+#include "broker/publish.h"
+
+/* Events taken per turn, so that clients are attended to in between. */
+#define EVENTS_PER_TURN 1024
+/* Letters that another worker may have unread before we stop reading. */
+#define MAILBOX_MARK    8192
+
+struct home *
+home_new(struct broker *b, unsigned id)
+{
+	struct home *h = xcalloc(1, sizeof(*h));
+
+	h->id = id;
+	h->broker = b;
+	if (waker_init(&h->waker) != 0) {
+		free(h);
+		return NULL;
+	}
+	mailbox_init(&h->mailbox, &h->waker);
+	home_tick(h);
+	h->timers = timer_wheel_new(h->now_ms);
+	slots_init(&h->sessions, (uint8_t)id);
+	slots_init(&h->pending, (uint8_t)id);
+	TAILQ_INIT(&h->dirty);
+	TAILQ_INIT(&h->stalled);
+	return h;
+}
+
+static void
+end_session(void *thing, void *arg)
+{
+	struct session *s = thing;
+
+	life_drop_session(arg, &s);
+}
+
+static void
+free_pending(void *thing, void *arg)
+{
+	(void)arg;
+	life_free_pending(thing);
+}
+
+static void
+free_request(struct bus_request *r)
+{
+	switch ((enum bus_request_type)r->type) {
+	case BUS_PUBLISH:
+	case BUS_ANSWER:
+	case BUS_SEND:
+		message_unref(&r->message);
+		break;
+	case BUS_SUBSCRIBE:
+	case BUS_UNSUBSCRIBE:
+		free(r->subject);
+		break;
+	case BUS_IDENTIFY:
+		bus_login_free(&r->login);
+		break;
+	case BUS_FORGET:
+		break;
+	}
+}
+
+void
+home_free(struct home **hp)
+{
+	struct home *h = *hp;
+
+	*hp = NULL;
+	h->broker->bus = NULL; /* it has stopped; ask it for nothing more */
+	slots_each(&h->sessions, end_session, h);
+	mailbox_drain(&h->mailbox, h);
+	slots_each(&h->pending, free_pending, NULL);
+	for (size_t i = 0; i < h->n_overflow; i++)
+		free_request(&h->overflow[i]);
+	free(h->overflow);
+	slots_fini(&h->sessions);
+	slots_fini(&h->pending);
+	timer_wheel_free(&h->timers);
+	matches_fini(&h->matches);
+	buf_fini(&h->scratch);
+	buf_fini(&h->subject);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < 3; j++)
+			buf_fini(&h->encoded[i][j].head);
+	waker_fini(&h->waker);
+	free(h);
+}
+
+void
+home_tick(struct home *h)
+{
+	h->now_ms = clock_mono_ms();
+	h->wall_ms = clock_wall_ms();
+}
+
+static void
+keep_request(struct home *h, const struct bus_request *r)
+{
+	if (h->n_overflow == h->cap_overflow) {
+		h->cap_overflow =
+		    h->cap_overflow == 0 ? 64 : h->cap_overflow * 2;
+		h->overflow = xrealloc(h->overflow,
+		    h->cap_overflow * sizeof(*h->overflow));
+	}
+	h->overflow[h->n_overflow++] = *r;
+	h->congested = true;
+}
+
+void
+home_request(struct home *h, const struct bus_request *r)
+{
+	if (h->broker->bus == NULL) {
+		struct bus_request gone = *r;
+
+		free_request(&gone);
+		return;
+	}
+	h->bus_is_dirty = true;
+	if (h->n_overflow > 0 || !bus_put(h->broker->bus, h->id, r))
+		keep_request(h, r);
+}
+
+static void
+retry_overflow(struct home *h)
+{
+	size_t n = 0;
+
+	while (n < h->n_overflow &&
+	    bus_put(h->broker->bus, h->id, &h->overflow[n]))
+		n++;
+	h->n_overflow -= n;
+	memmove(h->overflow, h->overflow + n,
+	    h->n_overflow * sizeof(*h->overflow));
+	h->bus_is_dirty |= n > 0;
+}
+
+static bool
+others_are_behind(const struct home *h)
+{
+	const struct broker *b = h->broker;
+
+	for (unsigned i = 0; i < b->options->n_workers; i++)
+		if (i != h->id &&
+		    mailbox_len(&b->homes[i]->mailbox) > MAILBOX_MARK)
+			return true;
+	return false;
+}
+
+static void
+update_congestion(struct home *h)
+{
+	struct client *c;
+
+	h->congested = h->n_overflow > 0 || others_are_behind(h);
+	if (h->congested)
+		return;
+	while ((c = TAILQ_FIRST(&h->stalled)) != NULL) {
+		TAILQ_REMOVE(&h->stalled, c, entry);
+		c->is_stalled = false;
+		client_touch(c);
+	}
+}
+
+static void
+on_delivery(struct home *h, struct delivery *d)
+{
+	(void)deliver(h, d->message, d->link, d->to, d->n);
+	delivery_free(d);
+}
+
+static void
+on_link(struct home *h, const struct bus_event *e)
+{
+	/* Credentials that NATS no longer accepts end their clients. */
+	if (e->link != 0 && e->result == BUS_REFUSED)
+		life_refuse_link(h, e->link);
+}
+
+static void
+on_event(struct home *h, struct bus_event *e)
+{
+	struct pending *p;
+
+	switch ((enum bus_event_type)e->type) {
+	case BUS_DELIVERY:
+		on_delivery(h, e->delivery);
+		return;
+	case BUS_LINK:
+		on_link(h, e);
+		return;
+	case BUS_SETTLED:
+	case BUS_SUBSCRIBED:
+	case BUS_IDENTIFIED:
+		break;
+	}
+	p = pending_find(h, e->token);
+	if (p == NULL) {
+		if (e->type == BUS_SETTLED)
+			free(e->text);
+		return;
+	}
+	switch ((enum pending_kind)p->kind) {
+	case PENDING_PUBLISH:
+	case PENDING_WILL:
+		publish_settled(h, p, e->result, e->text);
+		break;
+	case PENDING_SUBSCRIBE:
+		subscribe_settled(h, p);
+		break;
+	case PENDING_LOGIN:
+		life_login_settled(h, p, e->result, e->link);
+		break;
+	}
+}
+
+void
+home_turn(struct home *h)
+{
+	struct bus_event e;
+
+	home_tick(h);
+	if (h->n_overflow > 0)
+		retry_overflow(h);
+	mailbox_drain(&h->mailbox, h);
+	if (h->broker->bus != NULL)
+		for (unsigned i = 0; i < EVENTS_PER_TURN &&
+		     bus_next_event(h->broker->bus, h->id, &e);
+		     i++)
+			on_event(h, &e);
+	timer_advance(h->timers, h->now_ms, h);
+	update_congestion(h);
+}
+
+void
+home_flush(struct home *h)
+{
+	if (!h->bus_is_dirty)
+		return;
+	h->bus_is_dirty = false;
+	bus_flush(h->broker->bus, h->id);
+}
+
+bool
+home_has_work(struct home *h)
+{
+	return mailbox_len(&h->mailbox) > 0 ||
+	    (h->broker->bus != NULL && bus_has_event(h->broker->bus, h->id));
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * home - the broker's part of one worker: the sessions that live here, their
+ * timers, their mail.
+ *
+ * Only its worker touches it; others post to `mailbox`. The worker calls
+ * home_turn once per loop turn and then attends to every client on `dirty`.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/mailbox.h"
+#include "base/queue.h"
+#include "base/slots.h"
+#include "base/thread.h"
+#include "base/timer.h"
+#include "broker/index.h"
+#include "nats/bus.h"
+#include "store/session.h"
+
+struct broker;
+struct client;
+
+/* Written by the worker, read by anyone. */
+struct home_stats {
+	atomic_ullong messages_in, messages_out; /* PUBLISH */
+	atomic_ullong bytes_in, bytes_out;       /* of the sockets */
+	atomic_ullong connects;                  /* CONNECTs accepted */
+	atomic_ullong refused_connects;
+	atomic_ullong refused_publishes;
+	atomic_ullong dropped_slow;     /* QoS 0, the client does not read */
+	atomic_ullong dropped_queue;    /* QoS > 0, the backlog is full */
+	atomic_ullong dropped_expired;  /* Message Expiry Interval */
+	atomic_ullong dropped_retained; /* limit of retained messages */
+	atomic_ullong unacknowledged;   /* no answer from NATS in time */
+	atomic_uint clients;            /* online */
+	atomic_uint sessions;
+};
+
+/* A PUBLISH head, encoded once for all receivers of a message. */
+struct encoded {
+	struct buf head;
+	size_t id_offset;
+	bool valid;
+};
+
+TAILQ_HEAD(client_list, client);
+
+struct home {
+	unsigned id;           /* [I] the worker's number */
+	struct broker *broker; /* [I] */
+	struct waker waker;
+	struct mailbox mailbox;
+	struct timer_wheel *timers;
+	struct slots sessions;        /* of struct session */
+	struct slots pending;         /* of struct pending */
+	struct client_list dirty;     /* want the worker's attention */
+	struct client_list stalled;   /* do not read because of `congested` */
+	struct bus_request *overflow; /* what the bus's ring had no room for */
+	size_t n_overflow, cap_overflow;
+	bool congested;
+	bool bus_is_dirty;
+	struct matches matches;       /* scratch */
+	struct buf scratch;           /* properties */
+	struct buf subject;           /* scratch */
+	struct encoded encoded[2][3]; /* [is v5][QoS] of the message at hand */
+	uint64_t now_ms, wall_ms;     /* of this loop turn */
+	struct home_stats stats;
+};
+
+/* A home without sessions. Returns NULL when no eventfd is to be had. */
+struct home *
+home_new(struct broker *b, unsigned id) MAIN_THREAD
+MUST_CHECK;
+/* Ends every session; no client is left. */
+void home_free(struct home **h) MAIN_THREAD;
+
+/*
+ * Take what others have sent (mail, events of the bus), fire timers, retry
+ * what the bus had no room for, show it what is new.
+ */
+void home_turn(struct home *h) WORKER_THREAD;
+/* Show the bus what was put; after the clients were attended to. */
+void home_flush(struct home *h) WORKER_THREAD;
+/* Is there mail or an event that home_turn would take? */
+bool home_has_work(struct home *h) WORKER_THREAD;
+/* Read the clocks. */
+void home_tick(struct home *h) WORKER_THREAD;
+
+/*
+ * A request for the bus; never refused. What its ring does not take is kept
+ * and `congested` set: then read no more from clients.
+ */
+void home_request(struct home *h, const struct bus_request *r) WORKER_THREAD;
+
+#define home_count(h, counter) home_count_n((h), counter, 1)
+#define home_count_n(h, counter, by)                                           \
+	atomic_store_explicit(&(h)->stats.counter,                             \
+	    atomic_load_explicit(&(h)->stats.counter, memory_order_relaxed) +  \
+		(by),                                                          \
+	    memory_order_relaxed)

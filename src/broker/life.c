@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* life - how sessions begin and end on a home. */
+#include "broker/life.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/login.h"
+#include "broker/pending.h"
+#include "broker/publish.h"
+#include "broker/registry.h"
+#include "broker/subscribing.h"
+#include "broker/topics.h"
+
+/* A Will that waits, v5 3.1.3.2.2. */
+struct will {
+	struct timer timer;
+	struct session *session;
+	struct message *message;
+};
+
+static void
+on_expiry(struct timer *t, void *arg)
+{
+	struct home *h = arg;
+	struct session *s = container_of(t, struct session, expiry);
+
+	log_info("session \"%.*s\" expired", s->client_id_len, s->client_id);
+	life_end_session(h, &s);
+}
+
+static struct session *
+create(struct home *h, struct slice client_id)
+{
+	struct session *s = session_new(client_id);
+
+	timer_init(&s->expiry, on_expiry);
+	s->handle = slots_add(&h->sessions, s);
+	return s;
+}
+
+struct session *
+life_find_session(struct home *h, struct slice client_id, bool *created,
+    uint8_t *worker)
+{
+	struct registry *r = h->broker->registry;
+	uint64_t handle = registry_find(r, client_id);
+	struct session *s;
+
+	*created = handle == 0;
+	if (handle == 0) {
+		s = create(h, client_id);
+		handle = registry_claim(r, s);
+		if (handle == 0) {
+			atomic_fetch_add(&h->stats.sessions, 1);
+			return s;
+		}
+		/* Another worker was faster. */
+		slots_remove(&h->sessions, s->handle);
+		session_free(&s);
+	}
+	*created = false;
+	*worker = slots_tag(handle);
+	if (*worker != h->id)
+		return NULL;
+	s = slots_get(&h->sessions, handle);
+	assert(s != NULL); /* nobody else ends sessions of this home */
+	return s;
+}
+
+void
+life_enter_subscription(struct home *h, struct session *s,
+    const struct subscription *sub)
+{
+	struct subscriber entry = { .session = s->handle,
+		.id = sub->id,
+		.qos = sub->qos,
+		.no_local = sub->no_local,
+		.retain_as_published = sub->retain_as_published };
+
+	index_add(h->broker->index, slice_of(sub->filter, sub->filter_len),
+	    &entry);
+}
+
+static void
+request_subject(struct home *h, enum bus_request_type type, uint32_t link,
+    struct slice subject, uint64_t token)
+{
+	struct bus_request r = { .type = (uint8_t)type,
+		.link = link,
+		.token = token,
+		.subject = xmemdup0(subject.ptr, subject.len) };
+
+	home_request(h, &r);
+}
+
+/* "x/#" wants the subject of x as well. */
+static unsigned
+request_filter(struct home *h, enum bus_request_type type,
+    const struct session *s, const struct subscription *sub, uint64_t token)
+{
+	size_t parent_len = 0;
+
+	if (h->broker->bus == NULL ||
+	    !topics_subject_of_filter(h, slice_of(sub->filter, sub->filter_len),
+		&parent_len))
+		return 0;
+	request_subject(h, type, s->link, buf_slice(&h->subject), token);
+	if (parent_len == 0)
+		return 1;
+	request_subject(h, type, s->link,
+	    slice_of(buf_ptr(&h->subject), parent_len), token);
+	return 2;
+}
+
+unsigned
+life_join_nats(struct home *h, const struct session *s,
+    const struct subscription *sub, uint64_t token)
+{
+	return request_filter(h, BUS_SUBSCRIBE, s, sub, token);
+}
+
+void
+life_leave_subscription(struct home *h, struct session *s,
+    struct subscription **sub)
+{
+	index_drop(h->broker->index,
+	    slice_of((*sub)->filter, (*sub)->filter_len), s->handle);
+	(void)request_filter(h, BUS_UNSUBSCRIBE, s, *sub, 0);
+	session_drop_subscription(s, sub);
+}
+
+void
+life_set_link(struct home *h, struct session *s, uint32_t link)
+{
+	struct bus_request forget = { .type = BUS_FORGET, .link = s->link };
+	struct subscription *sub;
+
+	LIST_FOREACH(sub, &s->subscriptions, entry)
+		if (link != s->link)
+			(void)request_filter(h, BUS_UNSUBSCRIBE, s, sub, 0);
+	if (s->link != 0)
+		home_request(h, &forget);
+	if (link == s->link)
+		return;
+	s->link = link;
+	LIST_FOREACH(sub, &s->subscriptions, entry)
+		(void)request_filter(h, BUS_SUBSCRIBE, s, sub, 0);
+}
+
+static void
+will_free(struct home *h, struct session *s)
+{
+	timer_cancel(h->timers, &s->will->timer);
+	if (s->will->message != NULL)
+		message_unref(&s->will->message);
+	free(s->will);
+	s->will = NULL;
+}
+
+static void
+will_due(struct home *h, struct session *s)
+{
+	publish_will(h, &s->will->message, s->link);
+	will_free(h, s);
+}
+
+static void
+on_will(struct timer *t, void *arg)
+{
+	will_due(arg, container_of(t, struct will, timer)->session);
+}
+
+/*
+ * v5 [MQTT-3.1.3-9]: after its delay or when the session ends, whichever is
+ * first; not when the client has come back.
+ */
+static void
+arm_will(struct home *h, struct session *s, struct message **m,
+    uint32_t delay_s)
+{
+	struct will *w = xcalloc(1, sizeof(*w));
+
+	timer_init(&w->timer, on_will);
+	w->session = s;
+	w->message = *m;
+	*m = NULL;
+	s->will = w;
+	timer_arm(h->timers, &w->timer, h->now_ms + delay_s * 1000ull);
+}
+
+void
+life_cancel_will(struct home *h, struct session *s)
+{
+	if (s->will != NULL)
+		will_free(h, s);
+}
+
+/* Take the session apart; what is left to be told was told. */
+static void
+unmake(struct home *h, struct session **sp)
+{
+	struct session *s = *sp;
+	struct subscription *sub;
+
+	assert(s->client == NULL);
+	timer_cancel(h->timers, &s->expiry);
+	while ((sub = LIST_FIRST(&s->subscriptions)) != NULL)
+		life_leave_subscription(h, s, &sub);
+	life_set_link(h, s, 0);
+	registry_release(h->broker->registry, s);
+	slots_remove(&h->sessions, s->handle);
+	atomic_fetch_sub(&h->stats.sessions, 1);
+	session_free(sp);
+}
+
+void
+life_end_session(struct home *h, struct session **s)
+{
+	if ((*s)->will != NULL)
+		will_due(h, *s);
+	unmake(h, s);
+}
+
+void
+life_drop_session(struct home *h, struct session **s)
+{
+	if ((*s)->will != NULL)
+		will_free(h, *s);
+	(*s)->client = NULL;
+	unmake(h, s);
+}
+
+static void
+send_will(struct client *c, struct session *s)
+{
+	uint32_t delay_s = c->will_delay_s;
+
+	if (delay_s > s->expiry_s)
+		delay_s = s->expiry_s;
+	if (delay_s > 0 && s->keep)
+		arm_will(c->home, s, &c->will, delay_s);
+	else
+		publish_will(c->home, &c->will, s->link);
+}
+
+void
+life_leave_session(struct client *c, bool with_will)
+{
+	struct home *h = c->home;
+	struct session *s = c->session;
+
+	c->session = NULL;
+	s->client = NULL;
+	receiving_disconnect(&s->receiving);
+	if (c->will != NULL && with_will)
+		send_will(c, s);
+	else if (c->will != NULL)
+		message_unref(&c->will);
+	if (!s->keep) {
+		life_end_session(h, &s);
+		return;
+	}
+	if (s->expiry_s != MQTT_EXPIRY_NEVER)
+		timer_arm(h->timers, &s->expiry,
+		    h->now_ms + s->expiry_s * 1000ull);
+}
+
+void
+life_login_settled(struct home *h, struct pending *p, enum bus_result result,
+    uint32_t link)
+{
+	struct pending_login *login = container_of(p, struct pending_login, p);
+	struct client *c = login->client;
+
+	pending_remove(h, p);
+	free(login);
+	if (c != NULL) {
+		c->login = NULL;
+		client_on_login(c, result, link);
+	} else if (result == BUS_OK) {
+		struct bus_request r = { .type = BUS_FORGET, .link = link };
+
+		home_request(h, &r);
+	}
+}
+
+struct refusal {
+	struct home *h;
+	uint32_t link;
+};
+
+static void
+refuse_one(void *thing, void *arg)
+{
+	struct session *s = thing;
+	const struct refusal *r = arg;
+
+	if (s->client != NULL && s->link == r->link)
+		client_close(s->client, MQTT_RC_NOT_AUTHORIZED,
+		    "NATS no longer accepts its credentials");
+}
+
+void
+life_refuse_link(struct home *h, uint32_t link)
+{
+	struct refusal r = { .h = h, .link = link };
+
+	slots_each(&h->sessions, refuse_one, &r);
+}
+
+void
+life_free_pending(struct pending *p)
+{
+	switch ((enum pending_kind)p->kind) {
+	case PENDING_PUBLISH:
+		free(p);
+		break;
+	case PENDING_WILL:
+		publish_free_will(p);
+		break;
+	case PENDING_SUBSCRIBE:
+		subscribing_free(p);
+		break;
+	case PENDING_LOGIN:
+		free(container_of(p, struct pending_login, p));
+		break;
+	}
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * publish - the life of a message that starts on this node.
+ *
+ * Retained store, subscribers of this worker, subscribers of other workers by
+ * mail, NATS. At QoS > 0 somebody must take responsibility before the
+ * publisher hears of it; `[qos] ack` says who counts (DESIGN: what an
+ * acknowledgement means, doc/architecture.md).
+ */
+#include "broker/publish.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/index.h"
+#include "store/retained.h"
+
+/* A Will is asked for again after an error, this much later. */
+#define WILL_AGAIN_MS 5000
+
+/* A Will that nobody has taken responsibility for yet. */
+struct pending_will {
+	struct pending p;
+	struct timer again;
+	struct message *message;
+	uint32_t link;
+};
+
+/* Tells the publisher's worker that a session here has taken its message. */
+struct taken_mail {
+	struct mail mail;
+	uint64_t token;
+};
+
+static void settle(struct home *h, struct pending *p, enum mqtt_reason reason,
+    const char *why);
+
+static void
+on_taken(struct mail *mail, void *owner)
+{
+	struct taken_mail *t = container_of(mail, struct taken_mail, mail);
+	struct home *h = owner;
+	struct pending *p = pending_find(h, t->token);
+
+	if (p != NULL && p->kind == PENDING_PUBLISH)
+		settle(h, p, MQTT_RC_SUCCESS, NULL);
+	free(t);
+}
+
+static void
+tell_taken(struct home *h, uint64_t token)
+{
+	struct taken_mail *t = xcalloc(1, sizeof(*t));
+
+	t->mail.handle = on_taken;
+	t->token = token;
+	mailbox_post(&h->broker->homes[slots_tag(token)]->mailbox, &t->mail);
+}
+
+static void
+on_delivery(struct mail *mail, void *owner)
+{
+	struct delivery *d = container_of(mail, struct delivery, mail);
+	struct home *h = owner;
+
+	if ((deliver(h, d->message, d->link, d->to, d->n) & DELIVER_TAKEN) !=
+		0 &&
+	    d->token != 0)
+		tell_taken(h, d->token);
+	delivery_free(d);
+}
+
+static void
+post_delivery(struct home *h, struct message *m, uint64_t token,
+    const struct subscriber *to, size_t n)
+{
+	struct delivery *d = delivery_new(m, 0, to, n);
+
+	d->mail.handle = on_delivery;
+	d->token = token;
+	mailbox_post(&h->broker->homes[slots_tag(to->session)]->mailbox,
+	    &d->mail);
+}
+
+/* Subscribers are sorted by worker: the end of the group that begins at i. */
+static size_t
+group_end(const struct matches *m, size_t i)
+{
+	uint8_t worker = slots_tag(m->items[i].session);
+
+	while (i < m->n && slots_tag(m->items[i].session) == worker)
+		i++;
+	return i;
+}
+
+/*
+ * To all subscribers of this node. Those of this worker come first: if one of
+ * them takes the message, nobody else need tell. DELIVER_ bits.
+ */
+static unsigned
+deliver_on_node(struct home *h, struct message *m, uint64_t token)
+{
+	struct matches *to = &h->matches;
+	unsigned result = 0;
+	size_t end;
+
+	if (h->broker->options->identity_user)
+		return 0; /* NATS must see and judge it: it comes back */
+	index_match(h->broker->index, message_topic(m), to);
+	for (size_t i = 0; i < to->n; i = end) {
+		end = group_end(to, i);
+		if (slots_tag(to->items[i].session) == h->id)
+			result |= deliver(h, m, 0, &to->items[i], end - i);
+	}
+	if (result & DELIVER_TAKEN)
+		token = 0;
+	for (size_t i = 0; i < to->n; i = end) {
+		end = group_end(to, i);
+		if (slots_tag(to->items[i].session) == h->id)
+			continue;
+		post_delivery(h, m, token, &to->items[i], end - i);
+		result |= DELIVER_REACHED;
+	}
+	return result;
+}
+
+static void
+retain(struct home *h, struct message *m)
+{
+	if (!m->retain || h->broker->options->identity_user)
+		return;
+	if (!retained_set(h->broker->retained, m,
+		h->broker->options->max_retained))
+		home_count(h, dropped_retained);
+}
+
+static bool
+goes_to_nats(const struct home *h, const struct message *m)
+{
+	return h->broker->bus != NULL && m->subject_len > 0;
+}
+
+static void
+request_publish(struct home *h, struct message *m, enum ack_policy policy,
+    uint8_t flags, uint32_t link, uint64_t token)
+{
+	struct bus_request r = { .type = BUS_PUBLISH,
+		.policy = (uint8_t)policy,
+		.flags = flags,
+		.link = link,
+		.token = token,
+		.message = message_ref(m) };
+
+	home_request(h, &r);
+}
+
+/*
+ * Everything that publishing does; with `p` the bus's answer will come for
+ * it. DELIVER_ bits.
+ */
+static unsigned
+carry_out(struct home *h, struct message *m, enum ack_policy policy,
+    uint8_t flags, uint32_t link, struct pending *p)
+{
+	uint64_t token = p != NULL ? p->token : 0;
+	unsigned result;
+
+	retain(h, m);
+	result = deliver_on_node(h, m, policy == ACK_REPLY ? token : 0);
+	if (goes_to_nats(h, m))
+		request_publish(h, m, p != NULL ? policy : ACK_LOCAL, flags,
+		    link, token);
+	if (p != NULL)
+		p->reached = (result & DELIVER_REACHED) != 0;
+	return result;
+}
+
+uint64_t
+publish_message(struct home *h, struct message *m, enum ack_policy policy,
+    const struct publisher *from, enum mqtt_reason *reason)
+{
+	struct pending *p = NULL;
+	unsigned result;
+
+	if (m->qos > 0 && policy != ACK_LOCAL && goes_to_nats(h, m)) {
+		p = xcalloc(1, sizeof(*p));
+		p->kind = PENDING_PUBLISH;
+		p->policy = (uint8_t)policy;
+		p->session = from->session;
+		p->packet_id = from->packet_id;
+		pending_add(h, p);
+	}
+	result = carry_out(h, m, policy, 0, from->link, p);
+	*reason = MQTT_RC_SUCCESS;
+	if (p == NULL) {
+		if (policy == ACK_REPLY && (result & DELIVER_REACHED) == 0)
+			*reason = MQTT_RC_NO_MATCHING_SUBSCRIBERS;
+		return 0;
+	}
+	if (policy != ACK_REPLY || (result & DELIVER_TAKEN) == 0)
+		return p->token;
+	/* A session of this worker has it; what NATS says changes nothing. */
+	p->settled = true;
+	return 0;
+}
+
+/* The publisher learns how it ended; only once. */
+static void
+settle(struct home *h, struct pending *p, enum mqtt_reason reason,
+    const char *why)
+{
+	struct session *s = slots_get(&h->sessions, p->session);
+	struct received *e;
+	uint8_t qos;
+
+	if (p->settled)
+		return;
+	p->settled = true;
+	e = s != NULL ? receiving_find(&s->receiving, p->packet_id) : NULL;
+	if (e == NULL || e->token != p->token)
+		return; /* its Network Connection is gone */
+	qos = e->qos;
+	if (qos == 2 && reason < MQTT_RC_UNSPECIFIED_ERROR)
+		receiving_hold(&s->receiving, e);
+	else
+		receiving_remove(&s->receiving, e);
+	if (s->client != NULL)
+		client_answer_publish(s->client, qos, p->packet_id, reason,
+		    why);
+}
+
+static enum mqtt_reason
+result_reason(const struct pending *p, enum bus_result result)
+{
+	switch (result) {
+	case BUS_OK:
+		return MQTT_RC_SUCCESS;
+	case BUS_NO_RESPONDERS:
+		if (p->policy != ACK_REPLY)
+			return MQTT_RC_UNSPECIFIED_ERROR;
+		return p->reached ? MQTT_RC_SUCCESS
+				  : MQTT_RC_NO_MATCHING_SUBSCRIBERS;
+	case BUS_REFUSED:
+		return MQTT_RC_QUOTA_EXCEEDED;
+	case BUS_UNSENDABLE:
+		return MQTT_RC_PACKET_TOO_LARGE;
+	case BUS_TIMEOUT:
+	case BUS_DOWN:
+		break;
+	}
+	return MQTT_RC_UNSPECIFIED_ERROR;
+}
+
+static const char *
+result_text(enum bus_result result)
+{
+	switch (result) {
+	case BUS_NO_RESPONDERS:
+		return "no stream has this subject";
+	case BUS_TIMEOUT:
+		return "nobody acknowledged in time";
+	case BUS_UNSENDABLE:
+		return "larger than NATS takes";
+	default:
+		return NULL;
+	}
+}
+
+static void
+settled_publish(struct home *h, struct pending *p, enum bus_result result,
+    const char *text)
+{
+	enum mqtt_reason reason = result_reason(p, result);
+
+	if (reason >= MQTT_RC_UNSPECIFIED_ERROR && !p->settled)
+		home_count(h, unacknowledged);
+	settle(h, p, reason,
+	    reason < MQTT_RC_UNSPECIFIED_ERROR ? NULL
+		: text != NULL                 ? text
+					       : result_text(result));
+	pending_remove(h, p);
+	free(p);
+}
+
+static void
+request_will(struct home *h, struct pending_will *w)
+{
+	request_publish(h, w->message, w->p.policy, BUS_UNTIL_SETTLED, w->link,
+	    w->p.token);
+}
+
+static void
+on_again(struct timer *t, void *arg)
+{
+	request_will(arg, container_of(t, struct pending_will, again));
+}
+
+static void
+settled_will(struct home *h, struct pending *p, enum bus_result result,
+    const char *text)
+{
+	struct pending_will *w = container_of(p, struct pending_will, p);
+	enum mqtt_reason reason = result_reason(p, result);
+
+	if (reason >= MQTT_RC_UNSPECIFIED_ERROR && result != BUS_UNSENDABLE &&
+	    !p->settled) {
+		struct slice topic = message_topic(w->message);
+
+		log_warning("will on \"%.*s\" not acknowledged: %s; again in "
+			    "%d ms",
+		    SLICE_ARG(topic), text != NULL ? text : "no answer",
+		    WILL_AGAIN_MS);
+		timer_arm(h->timers, &w->again, h->now_ms + WILL_AGAIN_MS);
+		return;
+	}
+	pending_remove(h, p);
+	publish_free_will(p);
+}
+
+void
+publish_settled(struct home *h, struct pending *p, enum bus_result result,
+    char *text)
+{
+	if (p->kind == PENDING_WILL)
+		settled_will(h, p, result, text);
+	else
+		settled_publish(h, p, result, text);
+	free(text);
+}
+
+void
+publish_will(struct home *h, struct message **mp, uint32_t link)
+{
+	struct message *m = *mp;
+	enum ack_policy policy = broker_ack_policy(h->broker, message_topic(m));
+	struct pending_will *w;
+
+	*mp = NULL;
+	if (m->qos == 0 || policy == ACK_LOCAL || !goes_to_nats(h, m)) {
+		(void)carry_out(h, m, ACK_LOCAL, 0, link, NULL);
+		message_unref(&m);
+		return;
+	}
+	w = xcalloc(1, sizeof(*w));
+	timer_init(&w->again, on_again);
+	w->p.kind = PENDING_WILL;
+	w->p.policy = (uint8_t)policy;
+	w->message = m;
+	w->link = link;
+	pending_add(h, &w->p);
+	if (carry_out(h, m, policy, BUS_UNTIL_SETTLED, link, &w->p) &
+	    DELIVER_TAKEN)
+		w->p.settled = policy == ACK_REPLY;
+}
+
+void
+publish_free_will(struct pending *p)
+{
+	struct pending_will *w = container_of(p, struct pending_will, p);
+
+	message_unref(&w->message);
+	free(w);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* topics - what clients may publish and subscribe to. */
+#include "broker/topics.h"
+
+#include "broker/broker.h"
+#include "topic/subject.h"
+#include "topic/topic.h"
+
+/* The longest reply subject that nats/ makes up. */
+#define REPLY_MAX   128
+/* Room for headers beside the payload. */
+#define HEADER_ROOM 256
+
+/* Topics of the server itself: never from clients, never to NATS. */
+static bool
+is_sys(struct slice topic)
+{
+	return slice_eq(topic, SLICE("$SYS")) ||
+	    slice_starts(topic, SLICE("$SYS/"));
+}
+
+static enum mqtt_reason
+check_nats_limits(struct home *h, size_t payload_len, const char **why)
+{
+	const struct broker *b = h->broker;
+	size_t max_payload;
+
+	if (b->bus == NULL)
+		return MQTT_RC_SUCCESS;
+	if (buf_len(&h->subject) + REPLY_MAX > b->options->max_control_line) {
+		*why = "the topic is too long for NATS";
+		return MQTT_RC_TOPIC_NAME_INVALID;
+	}
+	max_payload = atomic_load(&bus_stats(b->bus)->max_payload);
+	if (max_payload > 0 && payload_len + HEADER_ROOM > max_payload) {
+		*why = "the payload is larger than NATS takes";
+		return MQTT_RC_PACKET_TOO_LARGE;
+	}
+	return MQTT_RC_SUCCESS;
+}
+
+enum mqtt_reason
+topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
+    const char **why)
+{
+	const struct broker_options *o = h->broker->options;
+
+	buf_reset(&h->subject);
+	if (topic_levels(topic) > o->max_topic_levels) {
+		*why = "the topic has too many levels";
+		return MQTT_RC_TOPIC_NAME_INVALID;
+	}
+	if (is_sys(topic)) {
+		*why = "$SYS is the server's own";
+		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	switch (subject_from_topic(&o->mapping, topic, &h->subject)) {
+	case SUBJECT_OUTSIDE:
+		return MQTT_RC_SUCCESS;
+	case SUBJECT_BAD:
+		*why = "the topic has no NATS subject";
+		return MQTT_RC_TOPIC_NAME_INVALID;
+	case SUBJECT_OK:
+		break;
+	}
+	if (subject_is_reserved(buf_slice(&h->subject))) {
+		*why = "the topic is reserved by NATS";
+		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	return check_nats_limits(h, payload_len, why);
+}
+
+bool
+topics_subject_of_filter(struct home *h, struct slice filter,
+    size_t *parent_len)
+{
+	buf_reset(&h->subject);
+	return !is_sys(filter) &&
+	    subject_from_filter(&h->broker->options->mapping, filter,
+		&h->subject, parent_len) == SUBJECT_OK;
+}
+
+enum mqtt_reason
+topics_check_filter(struct home *h, const struct filter *f, const char **why)
+{
+	size_t parent_len;
+
+	if (f->is_shared) {
+		*why = "Shared Subscriptions are not available";
+		return MQTT_RC_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+	}
+	if (topic_levels(f->match) > h->broker->options->max_topic_levels) {
+		*why = "the filter has too many levels";
+		return MQTT_RC_TOPIC_FILTER_INVALID;
+	}
+	if (!topics_subject_of_filter(h, f->match, &parent_len))
+		return MQTT_RC_SUCCESS;
+	if (subject_is_reserved(buf_slice(&h->subject))) {
+		*why = "the filter is reserved by NATS";
+		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	if (h->broker->bus != NULL &&
+	    buf_len(&h->subject) + REPLY_MAX >
+		h->broker->options->max_control_line) {
+		*why = "the filter is too long for NATS";
+		return MQTT_RC_TOPIC_FILTER_INVALID;
+	}
+	return MQTT_RC_SUCCESS;
+}

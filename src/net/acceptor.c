@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* acceptor - listening sockets, accept, choice of worker: one thread. */
+#include "net/acceptor.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/waker.h"
+#include "base/xalloc.h"
+#include "net/listener.h"
+#include "net/worker.h"
+
+/* Sockets accepted per readiness, so that listeners take turns. */
+#define ACCEPT_BATCH 64
+/* Without descriptors, try again after this. */
+#define PAUSE_MS     100
+
+struct listener {
+	struct acceptor *acceptor;
+	const struct listener_options *options;
+	struct client_rules rules;
+	struct event *event; /* [acceptor] */
+	struct event *pause; /* [acceptor] */
+	atomic_uint n_conns;
+	int fd;
+};
+
+struct acceptor {
+	const struct acceptor_options *options;
+	struct event_base *base;
+	struct event *on_stop;
+	struct waker stop;
+	struct listener *listeners;
+	struct log_limit refusals;
+	struct log_limit errors;
+	struct acceptor_stats stats;
+	pthread_t thread;
+	bool runs;
+	unsigned next; /* worker to begin with */
+};
+
+static unsigned
+n_connections(const struct acceptor *a)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->options->n_workers; i++)
+		n += atomic_load(&a->options->workers[i]->n_conns);
+	return n;
+}
+
+/* Who has least to do; in turn when several have. */
+static struct worker *
+choose_worker(struct acceptor *a)
+{
+	unsigned n = a->options->n_workers;
+	struct worker *best = NULL;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct worker *w = a->options->workers[(a->next + i) % n];
+
+		if (best == NULL ||
+		    atomic_load(&w->n_conns) < atomic_load(&best->n_conns))
+			best = w;
+	}
+	a->next = (a->next + 1) % n;
+	return best;
+}
+
+static bool
+is_full(struct acceptor *a, const struct listener *l)
+{
+	unsigned max = a->options->max_connections;
+	unsigned own = l->options->max_connections;
+	unsigned long held;
+
+	if ((max == 0 || n_connections(a) < max) &&
+	    (own == 0 || atomic_load(&l->n_conns) < own))
+		return false;
+	atomic_fetch_add(&a->stats.refused, 1);
+	if (log_limit_pass(&a->refusals, &held))
+		log_warning("listener %s: connection limit reached, refused "
+			    "(%lu more since the last line)",
+		    l->options->name, held);
+	return true;
+}
+
+static void
+take(struct acceptor *a, struct listener *l, int fd,
+    const struct sockaddr_storage *ss, socklen_t len)
+{
+	struct conn_origin o = { .fd = fd,
+		.transport = &transport_tcp,
+		.rules = &l->rules,
+		.n_of_listener = &l->n_conns };
+	char address[ADDRESS_SIZE];
+	int on = 1;
+
+	if (is_full(a, l)) {
+		close(fd);
+		return;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	address_print((const struct sockaddr *)ss, len, address);
+	o.address = address;
+	atomic_fetch_add(&l->n_conns, 1);
+	atomic_fetch_add(&a->stats.accepted, 1);
+	worker_post_conn(choose_worker(a), &o);
+}
+
+/* Out of descriptors or memory: the next try would fail as well. */
+static void
+pause_accepting(struct acceptor *a, struct listener *l, int error)
+{
+	const struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
+	unsigned long held;
+
+	if (log_limit_pass(&a->errors, &held))
+		log_error("listener %s: cannot accept: %s", l->options->name,
+		    strerror(error));
+	event_del(l->event);
+	event_add(l->pause, &tv);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct acceptor *a = l->acceptor;
+
+	(void)what;
+	thread_assert_acceptor();
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		int conn = accept4(fd, (struct sockaddr *)&ss, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (conn >= 0) {
+			take(a, l, conn, &ss, len);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			pause_accepting(a, l, errno);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	thread_assert_acceptor();
+	event_add(l->event, NULL);
+}
+
+static void
+on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *a = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(a->base);
+}
+
+static bool
+open_listener(struct acceptor *a, struct listener *l,
+    const struct listener_options *o)
+{
+	l->acceptor = a;
+	l->options = o;
+	l->rules = (struct client_rules){ .listener = o->name,
+		.protocols = o->protocols };
+	l->fd = listener_open(o);
+	if (l->fd < 0)
+		return false;
+	l->event =
+	    event_new(a->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->pause = event_new(a->base, -1, 0, on_pause_over, l);
+	event_add(l->event, NULL);
+	return true;
+}
+
+static void
+close_listeners(struct acceptor *a)
+{
+	for (size_t i = 0; i < a->options->n_listeners; i++) {
+		struct listener *l = &a->listeners[i];
+
+		if (l->event != NULL)
+			event_free(l->event);
+		if (l->pause != NULL)
+			event_free(l->pause);
+		if (l->fd >= 0)
+			close(l->fd);
+		l->event = NULL;
+		l->pause = NULL;
+		l->fd = -1;
+	}
+}
+
+struct acceptor *
+acceptor_new(const struct acceptor_options *options)
+{
+	struct acceptor *a = xcalloc(1, sizeof(*a));
+
+	a->options = options;
+	a->listeners = xcalloc(options->n_listeners, sizeof(*a->listeners));
+	for (size_t i = 0; i < options->n_listeners; i++)
+		a->listeners[i].fd = -1;
+	a->base = event_base_new();
+	if (a->base == NULL || waker_init(&a->stop) != 0) {
+		log_error("cannot make an event loop");
+		exit(1);
+	}
+	a->on_stop = event_new(a->base, a->stop.fd, EV_READ, on_stop, a);
+	event_add(a->on_stop, NULL);
+	for (size_t i = 0; i < options->n_listeners; i++)
+		if (!open_listener(a, &a->listeners[i],
+			&options->listeners[i])) {
+			acceptor_free(&a);
+			return NULL;
+		}
+	return a;
+}
+
+static void *
+run(void *arg)
+{
+	struct acceptor *a = arg;
+
+	thread_enter(THREAD_ACCEPTOR, "acceptor");
+	event_base_dispatch(a->base);
+	close_listeners(a);
+	return NULL;
+}
+
+int
+acceptor_start(struct acceptor *a)
+{
+	int error = thread_start(&a->thread, run, a);
+
+	a->runs = error == 0;
+	return error;
+}
+
+void
+acceptor_stop(struct acceptor *a)
+{
+	if (!a->runs)
+		return;
+	waker_kick(&a->stop);
+	pthread_join(a->thread, NULL);
+	a->runs = false;
+}
+
+void
+acceptor_free(struct acceptor **ap)
+{
+	struct acceptor *a = *ap;
+
+	*ap = NULL;
+	close_listeners(a);
+	event_free(a->on_stop);
+	event_base_free(a->base);
+	waker_fini(&a->stop);
+	free(a->listeners);
+	free(a);
+}
+
+const struct acceptor_stats *
+acceptor_stats(const struct acceptor *a)
+{
+	return &a->stats;
+}

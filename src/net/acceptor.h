@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * acceptor - listening sockets, accept, choice of worker: one thread.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/attr.h"
+#include "base/thread.h"
+#include "broker/client.h"
+
+struct acceptor;
+struct worker;
+
+/* One `[listener NAME]`; borrowed for the life of the acceptor. */
+struct listener_options {
+	const char *name;
+	const char *address;      /* numeric */
+	unsigned port;            /* 0: the kernel chooses */
+	unsigned protocols;       /* bit 1 << enum mqtt_version */
+	unsigned max_connections; /* 0: no limit of its own */
+	unsigned backlog;
+};
+
+struct acceptor_options {
+	const struct listener_options *listeners;
+	size_t n_listeners;
+	unsigned max_connections; /* of the node; 0: no limit */
+	struct worker **workers;
+	unsigned n_workers;
+};
+
+struct acceptor_stats {
+	atomic_ullong accepted;
+	atomic_ullong refused; /* because of a limit */
+};
+
+/*
+ * Open every listening socket. NULL, with a line in the log, when one cannot
+ * be opened; then none is.
+ */
+struct acceptor *
+acceptor_new(const struct acceptor_options *options) MAIN_THREAD
+MUST_CHECK;
+/* Start accepting; 0 or -errno. */
+int
+acceptor_start(struct acceptor *a) MAIN_THREAD
+MUST_CHECK;
+/* Close the sockets and end the thread; harmless when not started. */
+void acceptor_stop(struct acceptor *a) MAIN_THREAD;
+/* After the workers have stopped: they count listeners' connections. */
+void acceptor_free(struct acceptor **a) MAIN_THREAD;
+const struct acceptor_stats *acceptor_stats(
+    const struct acceptor *a) ANY_THREAD;

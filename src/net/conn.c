@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn - a Network Connection: bytes <-> Control Packets, back-pressure. */
+#include "net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/home.h"
+#include "net/worker.h"
+
+/* How long the last words to a client that does not read may take. */
+#define LINGER_MS 2000
+/* The least that is read when a packet is known to be incomplete. */
+#define READ_MIN  4096
+
+/* A connection on its way to the worker where its session lives. */
+struct moving {
+	struct mail mail;
+	struct worker *to;
+	struct client client; /* as it was left */
+	struct conn_origin origin;
+	struct buf in;
+};
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+static void
+watch(struct conn *c, short events)
+{
+	if (c->watched == events)
+		return;
+	if (c->watched != 0)
+		event_del_noblock(&c->event);
+	c->watched = events;
+	if (events == 0)
+		return;
+	event_assign(&c->event, c->worker->base, c->fd,
+	    (short)(events | EV_PERSIST), on_event, c);
+	event_add(&c->event, NULL);
+}
+
+static struct conn *
+conn_new(struct worker *w, const struct conn_origin *o)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->worker = w;
+	c->fd = o->fd;
+	c->transport = o->transport;
+	c->n_of_listener = o->n_of_listener;
+	LIST_INSERT_HEAD(&w->conns, c, entry);
+	atomic_fetch_add(&w->n_conns, 1);
+	return c;
+}
+
+void
+conn_open(struct worker *w, const struct conn_origin *o)
+{
+	struct conn *c = conn_new(w, o);
+
+	client_init(&c->client, w->home, o->rules, o->address);
+	watch(c, EV_READ);
+}
+
+/* Free all but the socket. */
+static void
+forget(struct conn *c)
+{
+	watch(c, 0);
+	client_fini(&c->client);
+	buf_fini(&c->in);
+	LIST_REMOVE(c, entry);
+	atomic_fetch_sub(&c->worker->n_conns, 1);
+	/* libevent may still hold its event in this turn's active list. */
+	worker_bury(c->worker, c);
+}
+
+/*
+ * Read what has come and throw it away: closing a socket with unread bytes
+ * resets the connection, and the last words would be lost.
+ */
+static void
+discard_input(struct conn *c)
+{
+	for (int i = 0; i < 16; i++)
+		if (c->transport->read(c->fd, c->worker->scratch,
+			WORKER_SCRATCH) <= 0)
+			return;
+}
+
+void
+conn_close(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	*cp = NULL;
+	if (!c->is_broken) {
+		(void)shutdown(c->fd, SHUT_WR);
+		discard_input(c);
+	}
+	forget(c);
+	close(c->fd);
+	atomic_fetch_sub(c->n_of_listener, 1);
+}
+
+/* In the worker where the session lives: go on with its CONNECT. */
+static void
+on_moved(struct mail *mail, void *owner)
+{
+	struct moving *m = container_of(mail, struct moving, mail);
+	struct conn *c;
+
+	(void)owner;
+	c = conn_new(m->to, &m->origin);
+	client_init_moved(&c->client, m->to->home, &m->client);
+	c->in = m->in;
+	client_start_moved(&c->client);
+	/* Paused: attending reads on, first what it brought. */
+	c->client.is_paused = true;
+	client_touch(&c->client);
+	free(m);
+}
+
+static void
+move(struct conn *c)
+{
+	struct moving *m = xcalloc(1, sizeof(*m));
+
+	m->mail.handle = on_moved;
+	m->to = worker_number(c->worker, c->client.move_to);
+	m->origin = (struct conn_origin){ .fd = c->fd,
+		.transport = c->transport,
+		.n_of_listener = c->n_of_listener };
+	m->in = c->in;
+	memset(&c->in, 0, sizeof(c->in));
+	/* What client_init_moved takes over must not be freed here. */
+	m->client.rules = c->client.rules;
+	m->client.address = c->client.address;
+	m->client.number = c->client.number;
+	m->client.link = c->client.link;
+	m->client.has_link = c->client.has_link;
+	m->client.is_authenticated = c->client.is_authenticated;
+	m->client.held = c->client.held;
+	c->client.address = NULL;
+	c->client.has_link = false;
+	memset(&c->client.held, 0, sizeof(c->client.held));
+	forget(c);
+	mailbox_post(&m->to->home->mailbox, &m->mail);
+}
+
+/*
+ * Take the packets off the front of `in` as long as the client may read;
+ * returns how many bytes were taken, and in *need what the packet at the
+ * front needs in all (0: not known).
+ */
+static size_t
+take_packets(struct conn *c, struct slice in, size_t *need)
+{
+	struct client *client = &c->client;
+	size_t taken = 0;
+	struct frame f;
+	enum mqtt_reason reason;
+
+	*need = 0;
+	while (taken < in.len && client_may_read(client)) {
+		switch (framer_next(slice_skip(in, taken),
+		    client_max_packet(client), &f, &reason)) {
+		case FRAMER_PACKET:
+			taken += f.size;
+			client_on_packet(client, &f);
+			break;
+		case FRAMER_MORE:
+			*need = f.size;
+			return taken;
+		case FRAMER_BAD:
+			client_on_bad_frame(client, reason);
+			return in.len;
+		}
+	}
+	return taken;
+}
+
+/* Take packets from what the connection has kept. */
+static void
+take_kept(struct conn *c)
+{
+	size_t need;
+
+	buf_consume(&c->in, take_packets(c, buf_slice(&c->in), &need));
+	if (buf_len(&c->in) == 0)
+		buf_fini(&c->in);
+}
+
+static void
+hang_up(struct conn *c, ssize_t error)
+{
+	c->is_broken = error != 0;
+	client_on_hangup(&c->client,
+	    error == 0 ? "connection closed by client" : strerror((int)-error));
+	if (c->client.state == CLIENT_CLOSING)
+		client_touch(&c->client);
+}
+
+static ssize_t
+read_into(struct conn *c, void *p, size_t size)
+{
+	ssize_t n = c->transport->read(c->fd, p, size);
+
+	if (n > 0)
+		home_count_n(c->worker->home, bytes_in, (size_t)n);
+	else if (n != -EAGAIN)
+		hang_up(c, n);
+	return n;
+}
+
+/* Nothing kept: read into the worker's buffer and keep what is left. */
+static void
+read_fresh(struct conn *c)
+{
+	uint8_t *p = c->worker->scratch;
+	ssize_t n = read_into(c, p, WORKER_SCRATCH);
+	size_t taken, need;
+
+	if (n <= 0)
+		return;
+	taken = take_packets(c, slice_of(p, (size_t)n), &need);
+	if (taken < (size_t)n)
+		buf_append(&c->in, p + taken, (size_t)n - taken);
+}
+
+/*
+ * The beginning of a packet is here: read behind it. Memory grows with what
+ * has arrived, never with what a header promises.
+ */
+static void
+read_more(struct conn *c)
+{
+	size_t room = buf_len(&c->in);
+	ssize_t n;
+
+	if (room < READ_MIN)
+		room = READ_MIN;
+	if (room > WORKER_SCRATCH)
+		room = WORKER_SCRATCH;
+	n = read_into(c, buf_reserve(&c->in, room), room);
+	if (n <= 0)
+		return;
+	buf_commit(&c->in, (size_t)n);
+	take_kept(c);
+}
+
+static void
+read_socket(struct conn *c)
+{
+	if (!client_may_read(&c->client)) {
+		/* Its client gets on `dirty` when this may have changed. */
+		c->client.is_paused = true;
+		watch(c, (short)(c->watched & ~EV_READ));
+		return;
+	}
+	if (buf_len(&c->in) > 0)
+		read_more(c);
+	else
+		read_fresh(c);
+	if (!client_may_read(&c->client)) {
+		c->client.is_paused = true;
+		watch(c, (short)(c->watched & ~EV_READ));
+	}
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	thread_assert_worker();
+	worker_tick(c->worker);
+	if (what & EV_WRITE)
+		client_touch(&c->client);
+	if ((what & EV_READ) && c->client.state != CLIENT_CLOSING)
+		read_socket(c);
+	if (c->client.is_moving)
+		client_touch(&c->client);
+}
+
+/* Write what there is; true when nothing is left. */
+static bool
+flush(struct conn *c)
+{
+	struct buf *out = &c->client.out;
+	ssize_t n;
+
+	if (buf_len(out) == 0)
+		return true;
+	if (!c->is_broken) {
+		n = c->transport->write(c->fd, buf_ptr(out), buf_len(out));
+		if (n > 0) {
+			home_count_n(c->worker->home, bytes_out, (size_t)n);
+			buf_consume(out, (size_t)n);
+		} else if (n != -EAGAIN) {
+			hang_up(c, n);
+		}
+	}
+	if (buf_len(out) > 0 && !c->is_broken) {
+		watch(c, (short)(c->watched | EV_WRITE));
+		return false;
+	}
+	buf_fini(out);
+	watch(c, (short)(c->watched & ~EV_WRITE));
+	return true;
+}
+
+static void
+on_linger(struct timer *t, void *arg)
+{
+	struct conn *c = container_of(t, struct conn, client.timer);
+
+	(void)arg;
+	c->is_broken = true;
+	client_touch(&c->client);
+}
+
+/* Wait a while for the last words to be taken. */
+static void
+linger(struct conn *c)
+{
+	struct home *h = c->worker->home;
+
+	watch(c, EV_WRITE);
+	if (timer_is_armed(&c->client.timer))
+		return;
+	timer_init(&c->client.timer, on_linger);
+	timer_arm(h->timers, &c->client.timer, h->now_ms + LINGER_MS);
+}
+
+static void
+read_on(struct conn *c)
+{
+	if (!client_may_read(&c->client))
+		return;
+	c->client.is_paused = false;
+	if (buf_len(&c->in) > 0)
+		take_kept(c);
+	if (c->client.state == CLIENT_CLOSING || c->client.is_moving)
+		client_touch(&c->client);
+	else if (client_may_read(&c->client))
+		watch(c, (short)(c->watched | EV_READ));
+	else
+		c->client.is_paused = true;
+}
+
+void
+conn_attend(struct conn *c)
+{
+	bool drained;
+
+	if (c->client.is_moving) {
+		move(c);
+		return;
+	}
+	drained = flush(c);
+	if (c->client.state == CLIENT_CLOSING) {
+		if (drained)
+			conn_close(&c);
+		else
+			linger(c);
+		return;
+	}
+	if (drained)
+		client_on_drained(&c->client);
+	if (c->client.is_paused)
+		read_on(c);
+}
