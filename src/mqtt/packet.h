@@ -4,7 +4,8 @@
  * wire.
  *
  * Decoding borrows: every slice points into the bytes that were decoded and
- * is valid as long as they are. Properties are all zero for 3.1 and 3.1.1.
+ * is valid as long as they are. In 3.1 and 3.1.1 `properties.set` is 0; see
+ * struct properties for which of its members may be read.
  * Decoders check what one packet alone can show (lengths, reserved bits,
  * UTF-8, value ranges, legal properties); what depends on state (second
  * CONNECT, Topic Alias in range, ...) is the broker's. Pure.

@@ -17,7 +17,7 @@
 #include "mqtt/reason.h"
 
 enum mqtt_property {
-#define PROPERTY(name, id, type, packets) MQTT_PROP_##name = id,
+#define PROPERTY(name, id, ...) MQTT_PROP_##name = id,
 #include "mqtt/property.tbl"
 #undef PROPERTY
 };
@@ -28,7 +28,10 @@ enum mqtt_property {
 #define MQTT_WILL_PROPERTIES 0
 
 /*
- * The values that were present; `set` has bit MQTT_PROP_x for each. Slices
+ * The values that were present; `set` has bit MQTT_PROP_x for each. Only
+ * `set`, `raw` and `n_user` are always valid: read any other member after
+ * properties_has, which for most of them has to tell "absent" from 0 anyway.
+ * (Clearing 200 bytes would cost as much as decoding a small PUBLISH.) Slices
  * borrow from what was decoded.
  */
 struct properties {
@@ -51,7 +54,7 @@ struct properties {
 	uint32_t will_delay_interval;
 	uint32_t maximum_packet_size;
 	uint32_t subscription_identifier; /* the first one */
-	uint32_t n_user;                  /* how many User Properties */
+	uint32_t n_user;                  /* how many; 0 without */
 	struct slice content_type;
 	struct slice response_topic;
 	struct slice correlation_data;
@@ -69,7 +72,16 @@ properties_has(const struct properties *p, enum mqtt_property id)
 	return (p->set >> id & 1) != 0;
 }
 
-/* One property, as property_next finds it. */
+/* None at all, as in 3.1 and 3.1.1. */
+static inline void
+properties_clear(struct properties *p)
+{
+	p->set = 0;
+	p->raw = slice_of(NULL, 0);
+	p->n_user = 0;
+}
+
+/* One property, as property_next finds it; what does not apply is zero. */
 struct property {
 	enum mqtt_property id;
 	uint32_t number;    /* byte, integers, Variable Byte Integer */
@@ -81,7 +93,8 @@ struct property {
  * Check and read the properties in `raw` (without the length prefix) as they
  * may stand in a packet of this type, or MQTT_WILL_PROPERTIES. Returns
  * MQTT_RC_SUCCESS, MALFORMED_PACKET, or PROTOCOL_ERROR for a value out of
- * range or a property that stands twice.
+ * range or a property that stands twice (a Topic Alias of 0 is
+ * TOPIC_ALIAS_INVALID). Which side may send a property is not checked.
  */
 enum mqtt_reason properties_decode(struct slice raw, unsigned packet_type,
     struct properties *out) MUST_CHECK;

@@ -5,10 +5,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "mqtt/mqtt.h"
 
 enum mqtt_reason {
-#define REASON(name, value, text) MQTT_RC_##name = value,
+#define REASON(name, value, ...) MQTT_RC_##name = value,
 #include "mqtt/reason.tbl"
 #undef REASON
 };
@@ -19,6 +21,12 @@ enum mqtt_reason {
 
 /* "Topic Name invalid", for logs and Reason Strings; never NULL. */
 const char *mqtt_reason_text(enum mqtt_reason rc);
+
+/*
+ * May a packet of this type carry that Reason Code? True for what both sides
+ * may send; who sends which is the broker's to know.
+ */
+bool mqtt_reason_legal(unsigned code, unsigned packet_type);
 
 /* The CONNACK return code of 3.1.1 that says this best. */
 enum mqtt_v3_connack mqtt_reason_to_v3_connack(enum mqtt_reason rc);
