@@ -53,6 +53,7 @@ struct config_listener {
 struct config_ack {
 	char *filter;
 	enum ack_policy policy;
+	unsigned line;
 };
 
 struct config {

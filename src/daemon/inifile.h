@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inifile - the text of an ini file as a list of sections and keys.
+ *
+ *   ; comment, or # comment
+ *   [SECTION]
+ *   KEY = VALUE    ; comment behind a blank and a semicolon
+ *
+ * What belongs to what is decided here; what it means is not. inih does the
+ * cutting. Its silent habits (long lines and names are shortened, bad lines
+ * skipped, indented ones taken for the continuation of a value) are kept away
+ * from our users by checking every line before inih gets it.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/slice.h"
+
+struct inifile_entry {
+	unsigned line;
+	char *section;
+	char *key; /* NULL: the line of the section itself */
+	char *value;
+};
+
+struct inifile {
+	struct inifile_entry *entries;
+	size_t n;
+};
+
+/*
+ * Cut up `text`. In the section `rows` (may be NULL) lines are cut at their
+ * last `=` and not at the first. For each line that is wrong on_error gets
+ * its number and what is wrong; a section whose own line is wrong is left
+ * out. Free with inifile_fini in every case.
+ */
+void inifile_parse(struct inifile *f, struct slice text, const char *rows,
+    void (*on_error)(void *arg, unsigned line, const char *what), void *arg);
+
+/* Wipes, since values may be secret. */
+void inifile_fini(struct inifile *f);

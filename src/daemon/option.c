@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * option - the table of all keys, made of option.tbl, and what it is searched
+ * for.
+ */
+#include <config.h> /* the build's, not ours */
+
+#include "daemon/option.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/config.h"
+#include "daemon/nearest.h"
+#include "daemon/option_kind.h"
+#include "topic/subject.h"
+#include "topic/topic.h"
+
+/* --- words --- */
+
+static const struct option_word identity_words[] = {
+	{ "shared", IDENTITY_SHARED, false },
+	{ "user", IDENTITY_USER, false },
+	{ 0 },
+};
+
+static const struct option_word when_down_words[] = {
+	{ "serve", WHEN_DOWN_SERVE, false },
+	{ "refuse", WHEN_DOWN_REFUSE, false },
+	{ 0 },
+};
+
+static const struct option_word mapping_mode_words[] = {
+	{ "nats", MAPPING_NATS, false },
+	{ "swap", MAPPING_SWAP, false },
+	{ 0 },
+};
+
+static const struct option_word ack_policy_words[] = {
+	{ "reply", ACK_REPLY, false },
+	{ "stream", ACK_STREAM, false },
+	{ "server", ACK_SERVER, false },
+	{ "local", ACK_LOCAL, false },
+	{ 0 },
+};
+
+static const struct option_word v3_refuse_words[] = {
+	{ "ack", V3_REFUSE_ACK, false },
+	{ "close", V3_REFUSE_CLOSE, false },
+	{ 0 },
+};
+
+static const struct option_word log_level_words[] = {
+	{ "error", LOG_ERROR, false },
+	{ "warning", LOG_WARNING, false },
+	{ "notice", LOG_NOTICE, false },
+	{ "info", LOG_INFO, false },
+	{ "debug", LOG_DEBUG, false },
+	{ 0 },
+};
+
+static const struct option_word auto_words[] = {
+	{ "auto", 0, false },
+	{ 0 },
+};
+
+static const struct option_word never_words[] = {
+	{ "never", UINT32_MAX, false },
+	{ 0 },
+};
+
+/* A bit per protocol level, as in CONNECT. */
+static const struct option_word protocols_words[] = {
+	{ "3.1", 1 << 3, true },
+	{ "3.1.1", 1 << 4, false },
+	{ "5", 1 << 5, true },
+	{ 0 },
+};
+
+/* --- what texts must be; NULL: it is --- */
+
+static const char *
+check_any(const char *text)
+{
+	(void)text;
+	return NULL;
+}
+
+static const char *
+check_node_name(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	if (strlen(text) > 32 || text[strspn(text, allowed)] != '\0')
+		return "at most 32 letters, digits, - and _";
+	return NULL;
+}
+
+static const char *
+check_address(const char *text)
+{
+	struct in6_addr addr;
+
+	if (inet_pton(AF_INET, text, &addr) == 1 ||
+	    inet_pton(AF_INET6, text, &addr) == 1)
+		return NULL;
+	return "an IPv4 or IPv6 address, such as 127.0.0.1 or ::";
+}
+
+static const char *
+check_subject(const char *text)
+{
+	if (*text == '\0' || subject_valid(slice_str(text), false))
+		return NULL;
+	return "a NATS subject without wildcards";
+}
+
+static const char *
+check_filter(const char *text)
+{
+	if (subject_valid(slice_str(text), true))
+		return NULL;
+	return "NATS subjects, separated by commas";
+}
+
+/* Header names of NATS: printable and no colon. */
+static const char *
+check_header(const char *text)
+{
+	const char *p = text;
+
+	while (isgraph((unsigned char)*p) && *p != ':')
+		p++;
+	return p > text && *p == '\0' ? NULL
+				      : "header names, separated by commas";
+}
+
+static const char *
+check_topic_prefix(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0)
+		return NULL;
+	if (topic_valid(slice_str(text)) && text[0] != '/' && text[0] != '$' &&
+	    text[len - 1] != '/')
+		return NULL;
+	return "a topic that does not begin with / or $ nor end with /";
+}
+
+static bool
+is_port(struct slice s)
+{
+	unsigned port = 0;
+
+	if (s.len == 0 || s.len > 5)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!isdigit(s.ptr[i]))
+			return false;
+		port = port * 10 + (s.ptr[i] - '0');
+	}
+	return port > 0 && port <= 65535;
+}
+
+/* HOST, HOST:PORT or [IPV6]:PORT */
+static bool
+is_host(struct slice s)
+{
+	size_t len = 0;
+
+	if (s.len > 0 && s.ptr[0] == '[') {
+		while (len < s.len && s.ptr[len] != ']')
+			len++;
+		if (len < 2 || len == s.len)
+			return false;
+		len++;
+	} else {
+		while (len < s.len &&
+		    (isalnum(s.ptr[len]) || strchr("-._", s.ptr[len]) != NULL))
+			len++;
+	}
+	s = slice_skip(s, len);
+	return len > 0 &&
+	    (s.len == 0 || (s.ptr[0] == ':' && is_port(slice_skip(s, 1))));
+}
+
+static bool
+is_url(struct slice s)
+{
+	const uint8_t *at;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (isspace(s.ptr[i]))
+			return false;
+	}
+	if (slice_starts(s, SLICE("nats://")))
+		s = slice_skip(s, strlen("nats://"));
+	else if (slice_starts(s, SLICE("tls://")))
+		s = slice_skip(s, strlen("tls://"));
+	at = s.len > 0 ? memrchr(s.ptr, '@', s.len) : NULL;
+	if (at != NULL)
+		s = slice_skip(s, (size_t)(at + 1 - s.ptr));
+	return is_host(s);
+}
+
+static const char *
+check_url(const char *text)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, ",");
+		struct slice s = slice_of(text, len);
+
+		while (s.len > 0 && *s.ptr == ' ')
+			s = slice_skip(s, 1);
+		while (s.len > 0 && s.ptr[s.len - 1] == ' ')
+			s.len--;
+		if (!is_url(s) || strcmp(text + len, ",") == 0)
+			return "URLs such as nats://HOST:PORT or "
+			       "tls://HOST:PORT, separated by commas";
+		text += len + (text[len] == ',');
+	}
+	return NULL;
+}
+
+/* --- the table --- */
+
+#define KIND(name)               .kind = &option_kind_##name
+#define WITHIN(lo, hi)           .min = (lo), .max = (hi)
+#define STRING(what)             KIND(string), .check = check_##what
+#define SECRET                   KIND(secret)
+#define URL                      KIND(url), .check = check_url
+#define BOOL                     KIND(bool)
+#define NUMBER(lo, hi)           KIND(number), WITHIN(lo, hi)
+#define SIZE(lo, hi)             KIND(size), WITHIN(lo, hi)
+#define WORD(table)              KIND(word), .words = table##_words
+#define WORDS(table)             KIND(words), .words = table##_words
+#define LIST(what)               KIND(list), .check = check_##what
+#define QOS_ROWS                 KIND(qos_rows)
+/* A number, or the one word of the table. */
+#define NUMBER_OR(table, lo, hi) NUMBER(lo, hi), .words = table##_words
+#define TIME_OR(table, stored, lo, hi)                                         \
+	TIME(stored, lo, hi), .words = table##_words
+/* Stored in microseconds, milliseconds or seconds; given in seconds ... */
+#define TIME(stored, lo, hi)         TIME_IN(stored, S, lo, hi)
+/* ... or in milliseconds, when no unit is given. */
+#define TIME_BARE_MS(stored, lo, hi) TIME_IN(stored, MS, lo, hi)
+#define TIME_IN(stored, given, lo, hi)                                         \
+	KIND(time), .unit = IN_##stored, .bare = IN_##given, WITHIN(lo, hi)
+#define IN_US 1
+#define IN_MS 1000
+#define IN_S  1000000
+
+#define PLACE(type, member)                                                    \
+	.offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define PLACE_server(m)   PLACE(struct config, server.m)
+#define PLACE_listener(m) PLACE(struct config_listener, m)
+#define PLACE_nats(m)     PLACE(struct config, nats.m)
+#define PLACE_mapping(m)  PLACE(struct config, mapping.m)
+#define PLACE_qos(m)      PLACE(struct config, qos.m)
+#define PLACE_limits(m)   PLACE(struct config, limits.m)
+#define PLACE_auth(m)     PLACE(struct config, auth.m)
+#define PLACE_monitor(m)  PLACE(struct config, monitor.m)
+#define PLACE_log(m)      PLACE(struct config, log.m)
+
+const struct option option_table[] = {
+#define OPTION(in, name, member, type, value, when, text)                      \
+	{ .section = #in,                                                      \
+		.key = #name,                                                  \
+		.def = (value),                                                \
+		.applied = OPTION_##when,                                      \
+		.help = (text),                                                \
+		PLACE_##in(member),                                            \
+		type },
+#define PLANNED(in, name)
+#include "daemon/option.tbl"
+#undef OPTION
+#undef PLANNED
+};
+const size_t option_count = countof(option_table);
+
+static const struct planned {
+	const char *section;
+	const char *key;
+} planned_table[] = {
+#define OPTION(in, name, member, type, value, when, text)
+#define PLANNED(in, name) { #in, #name },
+#include "daemon/option.tbl"
+#undef OPTION
+#undef PLANNED
+};
+
+/* --- searching it --- */
+
+static bool
+is_key(const struct option *o, const char *section, const char *key)
+{
+	return strcmp(o->section, section) == 0 && strcmp(o->key, key) == 0;
+}
+
+const struct option *
+option_find(const char *section, const char *key)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		if (is_key(&option_table[i], section, key))
+			return &option_table[i];
+	}
+	return NULL;
+}
+
+bool
+option_is_planned(const char *section, const char *key)
+{
+	for (size_t i = 0; i < countof(planned_table); i++) {
+		const struct planned *p = &planned_table[i];
+
+		if (strcmp(p->section, section) == 0 &&
+		    (key == NULL || strcmp(p->key, key) == 0))
+			return true;
+	}
+	return false;
+}
+
+bool
+option_is_section(const char *section)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		if (strcmp(option_table[i].section, section) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct option *
+option_nearest(const char *section, const char *key)
+{
+	const struct option *best = NULL;
+	unsigned least = UINT_MAX;
+
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *o = &option_table[i];
+		unsigned distance = nearest_distance(key, o->key);
+
+		/* The right word in the wrong section beats a typing error,
+		 * which is looked for in this section only. */
+		if (strcmp(o->section, section) != 0 && distance > 0)
+			continue;
+		if (distance < least) {
+			best = o;
+			least = distance;
+		}
+	}
+	return best;
+}
+
+const char *
+option_nearest_section(const char *section)
+{
+	const char *best = "ack";
+	unsigned least = nearest_distance(section, best);
+
+	for (size_t i = 0; i < option_count; i++) {
+		const char *known = option_table[i].section;
+		unsigned distance = nearest_distance(section, known);
+
+		if (distance < least) {
+			best = known;
+			least = distance;
+		}
+	}
+	return best;
+}
+
+/* --- values --- */
+
+static void *
+place(const struct option *o, const void *base)
+{
+	return (char *)(uintptr_t)base + o->offset;
+}
+
+bool
+option_set(const struct option *o, void *base, const char *text,
+    struct buf *why)
+{
+	return o->kind->set(o, place(o, base), text, why);
+}
+
+void
+option_print(const struct option *o, const void *base, struct buf *out)
+{
+	o->kind->print(o, place(o, base), out);
+}
+
+void
+option_fini(const struct option *o, void *base)
+{
+	if (o->kind->fini != NULL)
+		o->kind->fini(place(o, base));
+}
+
+bool
+option_is_list(const struct option *o)
+{
+	return o->kind->is_list;
+}
+
+bool
+option_hides(const struct option *o, const char *text)
+{
+	return o->kind->is_secret ||
+	    (o->kind == &option_kind_url && strchr(text, '@') != NULL);
+}
+
+const char *
+option_ack_name(unsigned policy)
+{
+	return option_word_name(ack_policy_words, policy);
+}
+
+bool
+option_ack_parse(const char *text, unsigned *out, struct buf *why)
+{
+	return option_word_parse(ack_policy_words, text, out, why);
+}
