@@ -223,7 +223,9 @@ acceptor_new(const struct acceptor_options *options)
 	a->base = event_base_new();
 	if (a->base == NULL || waker_init(&a->stop) != 0) {
 		log_error("cannot make an event loop");
-		exit(1);
+		free(a->listeners);
+		free(a);
+		return NULL;
 	}
 	a->on_stop = event_new(a->base, a->stop.fd, EV_READ, on_stop, a);
 	event_add(a->on_stop, NULL);

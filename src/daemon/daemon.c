@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon - start, run and stop everything, in one visible order.
+ *
+ *   start  descriptors, pid file, broker, bus, workers, listening sockets;
+ *          then the threads: bus, workers, acceptor
+ *   stop   acceptor (nobody new), clients (last words, Wills), bus (what is
+ *          in its rings, a fence), workers; then all memory
+ */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/home.h"
+#include "daemon/config.h"
+#include "daemon/process.h"
+#include "net/acceptor.h"
+#include "net/worker.h"
+
+/* Lame duck: nobody new, and this long until the others are sent away. */
+#define LAME_DUCK_S 10
+
+struct daemon {
+	const struct config *config;
+	struct event_base *base;
+	struct event *lame_duck;
+	struct ack_rule *ack_rules;
+	struct broker_options broker_options;
+	struct bus_options bus_options;
+	struct waker **wakers;
+	struct listener_options *listeners;
+	struct acceptor_options acceptor_options;
+	struct broker *broker;
+	struct bus *bus;
+	struct worker **workers;
+	struct acceptor *acceptor;
+	bool bus_runs;
+	unsigned workers_run;
+};
+
+static void
+fill_broker_options(struct daemon *d)
+{
+	const struct config *c = d->config;
+
+	d->ack_rules = xcalloc(c->n_ack_rows + 1, sizeof(*d->ack_rules));
+	for (size_t i = 0; i < c->n_ack_rows; i++)
+		d->ack_rules[i] =
+		    (struct ack_rule){ .filter = c->ack_rows[i].filter,
+			    .policy = c->ack_rows[i].policy };
+	d->broker_options = (struct broker_options){
+		.n_workers = c->server.workers,
+		.mapping = { .mode = c->mapping.mode,
+		    .topic_prefix = slice_str(c->mapping.topic_prefix),
+		    .subject_prefix = slice_str(c->mapping.subject_prefix) },
+		.ack = c->qos.ack,
+		.ack_rules = d->ack_rules,
+		.n_ack_rules = c->n_ack_rows,
+		.receive_maximum = c->qos.receive_maximum,
+		.max_inflight = c->qos.max_inflight,
+		.max_packet_size = c->limits.max_packet_size,
+		.queue = { .max_queued_messages = c->limits.max_queued_messages,
+		    .max_queued_bytes = c->limits.max_queued_bytes },
+		.session_expiry_max_s = c->limits.session_expiry_max_s,
+		.keepalive_max_s = c->limits.keepalive_max_s,
+		.connect_timeout_ms = c->limits.connect_timeout_ms,
+		.max_output_bytes = c->limits.max_output_bytes,
+		.max_control_line = c->nats.max_control_line,
+		.max_topic_levels = c->limits.max_topic_levels,
+		.max_client_id_length = c->limits.max_client_id_length,
+		.max_subscriptions = c->limits.max_subscriptions,
+		.queue_qos0 = c->limits.queue_qos0,
+		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
+		.allow_anonymous = c->auth.allow_anonymous,
+		.identity_user = c->nats.identity == IDENTITY_USER,
+		.refuse_when_down = c->nats.when_down == WHEN_DOWN_REFUSE,
+		.send_client_id = c->nats.send_client_id,
+	};
+}
+
+static void
+fill_bus_options(struct daemon *d)
+{
+	unsigned n = d->config->server.workers;
+
+	config_bus_options(d->config, &d->bus_options);
+	d->wakers = xcalloc(n, sizeof(struct waker *));
+	for (unsigned i = 0; i < n; i++)
+		d->wakers[i] = &d->broker->homes[i]->waker;
+	d->bus_options.n_workers = n;
+	d->bus_options.worker_wakers = d->wakers;
+}
+
+static void
+fill_acceptor_options(struct daemon *d)
+{
+	const struct config *c = d->config;
+
+	d->listeners = xcalloc(c->n_listeners, sizeof(*d->listeners));
+	for (size_t i = 0; i < c->n_listeners; i++)
+		d->listeners[i] = (struct listener_options){
+			.name = c->listeners[i].name,
+			.address = c->listeners[i].address,
+			.port = c->listeners[i].port,
+			.protocols = c->listeners[i].protocols,
+			.max_connections = c->listeners[i].max_connections,
+			.backlog = c->listeners[i].backlog,
+		};
+	d->acceptor_options = (struct acceptor_options){
+		.listeners = d->listeners,
+		.n_listeners = c->n_listeners,
+		.max_connections = c->limits.max_connections,
+		.workers = d->workers,
+		.n_workers = c->server.workers,
+	};
+}
+
+static void
+on_lame_duck_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(d->base);
+}
+
+static void
+start_lame_duck(struct daemon *d)
+{
+	const struct timeval grace = { .tv_sec = LAME_DUCK_S };
+
+	log_notice("lame duck: no new connections; the others have %d s",
+	    LAME_DUCK_S);
+	acceptor_stop(d->acceptor);
+	event_add(d->lame_duck, &grace);
+}
+
+static void
+on_signal(enum process_signal what, void *arg)
+{
+	struct daemon *d = arg;
+
+	switch (what) {
+	case PROCESS_RELOAD:
+		log_warning("reload: not available in this version; restart "
+			    "to apply a changed configuration");
+		break;
+	case PROCESS_REOPEN:
+		if (log_reopen() != 0)
+			log_error("cannot open the log file again");
+		break;
+	case PROCESS_LAME_DUCK:
+		start_lame_duck(d);
+		break;
+	case PROCESS_STOP:
+		event_base_loopbreak(d->base);
+		break;
+	}
+}
+
+/* Everything that can fail because of the machine; nothing runs yet. */
+static int
+prepare(struct daemon *d)
+{
+	const struct config *c = d->config;
+	int error;
+
+	fill_broker_options(d);
+	d->broker = broker_new(&d->broker_options);
+	if (d->broker == NULL)
+		return -EMFILE;
+	if (c->nats.url[0] != '\0') {
+		fill_bus_options(d);
+		d->bus = bus_new(&d->bus_options, &broker_bus_ops, d->broker);
+		d->broker->bus = d->bus;
+	}
+	d->workers = workers_new(d->broker);
+	if (d->workers == NULL)
+		return -EMFILE;
+	fill_acceptor_options(d);
+	d->acceptor = acceptor_new(&d->acceptor_options);
+	if (d->acceptor == NULL)
+		return -EADDRINUSE;
+	d->lame_duck = event_new(d->base, -1, 0, on_lame_duck_over, d);
+	error = process_signals_start(d->base, on_signal, d);
+	return error;
+}
+
+static int
+start(struct daemon *d)
+{
+	int error = d->bus != NULL ? bus_start(d->bus) : 0;
+
+	if (error != 0)
+		return error;
+	d->bus_runs = d->bus != NULL;
+	error = workers_start(d->workers, d->config->server.workers);
+	if (error != 0)
+		return error;
+	d->workers_run = d->config->server.workers;
+	return acceptor_start(d->acceptor);
+}
+
+static void
+stop(struct daemon *d)
+{
+	unsigned timeout_ms = d->config->server.drain_timeout_ms;
+
+	if (d->acceptor != NULL)
+		acceptor_stop(d->acceptor);
+	if (d->workers_run > 0)
+		workers_drain(d->workers, d->workers_run, timeout_ms);
+	if (d->bus_runs)
+		bus_stop(d->bus, timeout_ms);
+	if (d->workers_run > 0)
+		workers_stop(d->workers, d->workers_run);
+}
+
+static void
+release(struct daemon *d)
+{
+	process_signals_stop();
+	if (d->lame_duck != NULL)
+		event_free(d->lame_duck);
+	if (d->acceptor != NULL)
+		acceptor_free(&d->acceptor);
+	if (d->workers != NULL)
+		workers_free(&d->workers, d->config->server.workers);
+	if (d->broker != NULL)
+		broker_free(&d->broker);
+	if (d->bus != NULL)
+		bus_free(&d->bus);
+	free(d->wakers);
+	free(d->listeners);
+	free(d->ack_rules);
+	if (d->base != NULL)
+		event_base_free(d->base);
+}
+
+static int
+serve(struct daemon *d)
+{
+	int error;
+
+	d->base = event_base_new();
+	if (d->base == NULL)
+		return -EMFILE;
+	error = prepare(d);
+	if (error == 0)
+		error = start(d);
+	if (error == 0) {
+		log_notice("serving with %u worker%s as node %s",
+		    d->config->server.workers,
+		    d->config->server.workers == 1 ? "" : "s",
+		    d->config->server.node_name);
+		process_notify(PROCESS_READY, NULL);
+		event_base_dispatch(d->base);
+		log_notice("stopping");
+		process_notify(PROCESS_STOPPING, NULL);
+	}
+	stop(d);
+	return error;
+}
+
+static int
+take_pid_file(const struct config *c)
+{
+	pid_t other = 0;
+	int error;
+
+	if (c->server.pid_file[0] == '\0')
+		return 0;
+	error = process_pid_file_take(c->server.pid_file, &other);
+	if (error == -EEXIST)
+		log_error("already running with pid %ld (%s)", (long)other,
+		    c->server.pid_file);
+	else if (error != 0)
+		log_error("cannot write %s: %s", c->server.pid_file,
+		    strerror(-error));
+	return error;
+}
+
+int
+daemon_run(const struct config *c)
+{
+	struct daemon d = { .config = c };
+	int error;
+
+	thread_assert_main();
+	evthread_use_pthreads();
+	process_block_signals();
+	process_raise_files();
+	if (take_pid_file(c) != 0)
+		return 1;
+	error = serve(&d);
+	release(&d);
+	if (error != 0)
+		log_error("not started: %s", strerror(-error));
+	else
+		log_notice("stopped");
+	process_pid_file_drop();
+	libevent_global_shutdown();
+	return error == 0 ? 0 : 1;
+}
