@@ -108,14 +108,14 @@ config_report_fini(struct config_report *r)
 /* --- sections --- */
 
 static bool
-is_listener(const struct option *o)
+is_listener(const struct option_row *o)
 {
 	return strcmp(o->section, "listener") == 0;
 }
 
 /* What option_set and its like want as base. */
 static void *
-base_of(const struct config *c, const struct option *o, size_t listener)
+base_of(const struct config *c, const struct option_row *o, size_t listener)
 {
 	if (is_listener(o))
 		return &c->listeners[listener];
@@ -219,7 +219,7 @@ on_section(struct config_loader *l, const struct inifile_entry *e,
 /* --- keys --- */
 
 const struct config_given *
-config_find_given(const struct config_loader *l, const struct option *o,
+config_find_given(const struct config_loader *l, const struct option_row *o,
     size_t listener)
 {
 	for (size_t i = 0; i < l->n_given; i++) {
@@ -230,7 +230,7 @@ config_find_given(const struct config_loader *l, const struct option *o,
 }
 
 static void
-add_given(struct config_loader *l, const struct option *o, size_t listener,
+add_given(struct config_loader *l, const struct option_row *o, size_t listener,
     unsigned line, const char *flag)
 {
 	l->given = xrealloc(l->given, (l->n_given + 1) * sizeof(*l->given));
@@ -247,7 +247,7 @@ static void
 unknown_key(struct config_loader *l, const char *section,
     const struct inifile_entry *e)
 {
-	const struct option *o = option_nearest(section, e->key);
+	const struct option_row *o = option_nearest(section, e->key);
 
 	if (option_is_planned(section, e->key))
 		config_error(l, e->line,
@@ -264,7 +264,7 @@ unknown_key(struct config_loader *l, const char *section,
 }
 
 static void
-bad_value(struct config_loader *l, const struct option *o,
+bad_value(struct config_loader *l, const struct option_row *o,
     const struct inifile_entry *e, const struct buf *why)
 {
 	bool has_hash = strstr(e->value, " #") != NULL;
@@ -279,7 +279,7 @@ static void
 on_key(struct config_loader *l, const char *section,
     const struct inifile_entry *e)
 {
-	const struct option *o = option_find(section, e->key);
+	const struct option_row *o = option_find(section, e->key);
 	const struct config_given *before;
 	size_t listener = 0;
 	struct buf why = { 0 };
@@ -349,7 +349,9 @@ on_entries(struct config_loader *l, const struct inifile *f)
 	for (size_t i = 0; i < f->n; i++) {
 		const struct inifile_entry *e = &f->entries[i];
 
-		if (e->key == NULL)
+		if (e->wrong != NULL)
+			config_error(l, e->line, "%s", e->wrong);
+		else if (e->key == NULL)
 			is_good = on_section(l, e, section, sizeof(section));
 		else if (is_good && strcmp(section, "ack") == 0)
 			on_ack_row(l, e);
@@ -362,7 +364,7 @@ on_entries(struct config_loader *l, const struct inifile *f)
 
 /* The first listener's, if it is one of a listener. */
 static void
-forget_given(struct config_loader *l, const struct option *o)
+forget_given(struct config_loader *l, const struct option_row *o)
 {
 	for (size_t i = 0; i < l->n_given; i++) {
 		if (l->given[i].option == o && l->given[i].listener == 0)
@@ -373,7 +375,7 @@ forget_given(struct config_loader *l, const struct option *o)
 static void
 apply_override(struct config_loader *l, const struct config_override *v)
 {
-	const struct option *o = option_find(v->section, v->key);
+	const struct option_row *o = option_find(v->section, v->key);
 	struct buf why = { 0 };
 	const char *file = l->name;
 
@@ -390,7 +392,8 @@ apply_override(struct config_loader *l, const struct config_override *v)
 }
 
 static void
-apply_default(struct config_loader *l, const struct option *o, size_t listener)
+apply_default(struct config_loader *l, const struct option_row *o,
+    size_t listener)
 {
 	struct buf why = { 0 };
 
@@ -404,7 +407,7 @@ static void
 apply_defaults(struct config_loader *l)
 {
 	for (size_t i = 0; i < option_count; i++) {
-		const struct option *o = &option_table[i];
+		const struct option_row *o = &option_table[i];
 		size_t n = is_listener(o) ? l->config->n_listeners : 1;
 
 		for (size_t j = 0; j < n; j++)
@@ -413,12 +416,6 @@ apply_defaults(struct config_loader *l)
 }
 
 /* --- loading --- */
-
-static void
-on_bad_line(void *arg, unsigned line, const char *what)
-{
-	config_error(arg, line, "%s", what);
-}
 
 /* `mode` is the file's, 0 if there is none. */
 static struct config *
@@ -434,7 +431,7 @@ load(struct slice text, const char *name, mode_t mode,
 	};
 	struct inifile f;
 
-	inifile_parse(&f, text, "ack", on_bad_line, &l);
+	inifile_parse(&f, text, "ack");
 	on_entries(&l, &f);
 	inifile_fini(&f);
 	if (l.config->n_listeners == 0)
@@ -569,7 +566,7 @@ config_free(struct config **c)
 	if (o == NULL)
 		return;
 	for (size_t i = 0; i < option_count; i++) {
-		const struct option *opt = &option_table[i];
+		const struct option_row *opt = &option_table[i];
 		size_t n = is_listener(opt) ? o->n_listeners : 1;
 
 		for (size_t j = 0; j < n; j++)
@@ -597,7 +594,7 @@ print_section(const struct config *c, size_t i, size_t listener, FILE *out)
 	for (;
 	     i < option_count && strcmp(option_table[i].section, section) == 0;
 	     i++) {
-		const struct option *o = &option_table[i];
+		const struct option_row *o = &option_table[i];
 
 		buf_reset(&value);
 		option_print(o, base_of(c, o, listener), &value);
@@ -638,7 +635,7 @@ config_print(const struct config *c, FILE *out)
 	size_t i = 0;
 
 	while (i < option_count) {
-		const struct option *o = &option_table[i];
+		const struct option_row *o = &option_table[i];
 
 		if (is_listener(o)) {
 			i = print_listeners(c, i, out);

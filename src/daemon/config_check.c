@@ -205,15 +205,6 @@ check_retained_subjects(struct config_loader *l)
 /* --- files --- */
 
 static void
-warn_readable(struct config_loader *l, unsigned line, const char *what,
-    mode_t mode)
-{
-	if ((mode & S_IROTH) != 0)
-		config_warning(l, line,
-		    "%s is secret, and everybody can read it", what);
-}
-
-static void
 check_file(struct config_loader *l, const char *key, const char *path,
     bool is_secret)
 {
@@ -230,8 +221,10 @@ check_file(struct config_loader *l, const char *key, const char *path,
 		    strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		config_error(l, line, "[nats] %s = %s: not a file", key, path);
-	else if (is_secret)
-		warn_readable(l, line, key, st.st_mode);
+	else if (is_secret && (st.st_mode & S_IROTH) != 0)
+		config_warning(l, line,
+		    "[nats] %s = %s: everybody can read this secret", key,
+		    path);
 	if (fd >= 0)
 		close(fd);
 }
@@ -246,9 +239,11 @@ check_files(struct config_loader *l)
 	check_file(l, "ca_file", c->nats.ca_file, false);
 	check_file(l, "cert_file", c->nats.cert_file, false);
 	check_file(l, "key_file", c->nats.key_file, true);
-	if (is_set(c->nats.password) || is_set(c->nats.token) ||
-	    strchr(c->nats.url, '@') != NULL)
-		warn_readable(l, 0, "what this file holds", l->mode);
+	if ((l->mode & S_IROTH) != 0 &&
+	    (is_set(c->nats.password) || is_set(c->nats.token) ||
+		strchr(c->nats.url, '@') != NULL))
+		config_warning(l, 0,
+		    "everybody can read this file, and a secret is in it");
 }
 
 /* --- the rest --- */

@@ -15,7 +15,7 @@
 
 /* A key that was given, and where. */
 struct config_given {
-	const struct option *option;
+	const struct option_row *option;
 	size_t listener; /* its index, in the section "listener" */
 	unsigned line;
 	const char *flag; /* on the command line; NULL: in the file */
@@ -41,7 +41,7 @@ void config_warning(struct config_loader *l, unsigned line, const char *fmt,
 
 /* Where a key was given; NULL: it has its default. */
 const struct config_given *config_find_given(const struct config_loader *l,
-    const struct option *o, size_t listener);
+    const struct option_row *o, size_t listener);
 
 /* What no key can tell alone: do they fit together? */
 void config_check(struct config_loader *l);

@@ -43,22 +43,38 @@ struct parser {
 	char *key;     /* of the line that inih has */
 	bool is_first; /* neither a section line nor anything else came yet */
 	const char *rows;
-	void (*on_error)(void *arg, unsigned line, const char *what);
-	void *arg;
 };
 
-static void
-add_entry(struct parser *p, const char *key, const char *value)
+static struct inifile_entry *
+new_entry(struct parser *p)
 {
 	struct inifile *f = p->file;
 
 	f->entries = xrealloc(f->entries, (f->n + 1) * sizeof(*f->entries));
-	f->entries[f->n++] = (struct inifile_entry){
-		.line = p->line,
-		.section = xstrdup(p->section),
-		.key = key != NULL ? xstrdup(key) : NULL,
-		.value = value != NULL ? xstrdup(value) : NULL,
-	};
+	f->entries[f->n] = (struct inifile_entry){ .line = p->line };
+	return &f->entries[f->n++];
+}
+
+static void
+add_wrong(struct parser *p, const char *what)
+{
+	new_entry(p)->wrong = what;
+}
+
+static void
+add_section(struct parser *p)
+{
+	new_entry(p)->section = xstrdup(p->section);
+}
+
+static void
+add_key(struct parser *p, const char *value)
+{
+	struct inifile_entry *e = new_entry(p);
+
+	e->section = xstrdup(p->section);
+	e->key = xstrdup(p->key);
+	e->value = xstrdup(value);
 }
 
 static struct slice
@@ -101,11 +117,11 @@ check_bytes(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.ptr[i] == '\0')
-			return "a zero byte";
+			return "there is a zero byte in this line";
 		if (iscntrl(s.ptr[i]) && s.ptr[i] != '\t')
-			return "a control character";
+			return "there is a control character in this line";
 	}
-	return utf8_valid(s) ? NULL : "not UTF-8";
+	return utf8_valid(s) ? NULL : "this line is not UTF-8";
 }
 
 /* `s` begins with a bracket. */
@@ -115,21 +131,20 @@ on_section(struct parser *p, struct slice s)
 	const uint8_t *end = memchr(s.ptr, ']', s.len);
 	struct slice name;
 
-	p->is_first = false;
 	free(p->section);
 	p->section = NULL;
 	if (end == NULL) {
-		p->on_error(p->arg, p->line, "] is missing");
+		add_wrong(p, "] is missing");
 		return;
 	}
 	name = slice_of(s.ptr + 1, (size_t)(end - s.ptr) - 1);
 	if (!is_blank_or_comment(trim(slice_skip(s, name.len + 2)))) {
-		p->on_error(p->arg, p->line, "something stands behind ]");
+		add_wrong(p, "something stands behind ]");
 		return;
 	}
 	name = trim(name);
 	p->section = xmemdup0(name.ptr, name.len);
-	add_entry(p, NULL, NULL);
+	add_section(p);
 }
 
 /* Where the comment behind a value begins; s.len when there is none. */
@@ -155,40 +170,23 @@ find_separator(const struct parser *p, struct slice s)
 }
 
 /*
- * Is this line a key for inih? Then `out`, of `room` bytes, holds what inih
- * is to see.
+ * A line that should be a key. If it is one, `out`, of `room` bytes, holds
+ * what inih is to see.
  */
 static bool
-on_line(struct parser *p, struct slice s, char *out, size_t room)
+on_key_line(struct parser *p, struct slice s, char *out, size_t room)
 {
-	const uint8_t *eq;
+	const uint8_t *eq = find_separator(p, s);
 	struct slice key;
-	const char *wrong = check_bytes(s);
 
-	if (wrong != NULL) {
-		p->on_error(p->arg, p->line, wrong);
-		return false;
-	}
-	if (is_blank_or_comment(s))
-		return false;
-	if (s.ptr[0] == '[') {
-		on_section(p, s);
-		return false;
-	}
-	if (p->is_first)
-		p->on_error(p->arg, p->line, "expected a [SECTION] first");
-	p->is_first = false;
-	if (p->section == NULL)
-		return false;
-	eq = find_separator(p, s);
 	if (eq == NULL) {
-		p->on_error(p->arg, p->line, "expected KEY = VALUE");
+		add_wrong(p, "expected KEY = VALUE");
 		return false;
 	}
 	key = trim(slice_of(s.ptr, (size_t)(eq - s.ptr)));
 	s = slice_skip(s, (size_t)(eq - s.ptr));
 	if (s.len + 3 > room) {
-		p->on_error(p->arg, p->line, "the line is too long");
+		add_wrong(p, "the line is too long");
 		return false;
 	}
 	free(p->key);
@@ -198,6 +196,29 @@ on_line(struct parser *p, struct slice s, char *out, size_t room)
 	out[1 + s.len] = '\n';
 	out[2 + s.len] = '\0';
 	return true;
+}
+
+/* Is there something for inih in this line? */
+static bool
+on_line(struct parser *p, struct slice s, char *out, size_t room)
+{
+	const char *wrong;
+
+	if (is_blank_or_comment(s))
+		return false;
+	wrong = check_bytes(s);
+	if (wrong == NULL && p->is_first && s.ptr[0] != '[')
+		wrong = "expected a [SECTION] first";
+	p->is_first = false;
+	if (wrong != NULL) {
+		add_wrong(p, wrong);
+		return false;
+	}
+	if (s.ptr[0] == '[') {
+		on_section(p, s);
+		return false;
+	}
+	return p->section != NULL && on_key_line(p, s, out, room);
 }
 
 /* The reader that inih calls; like fgets. */
@@ -221,7 +242,7 @@ on_key(void *user, const char *section, const char *name, const char *value)
 
 	(void)section;
 	(void)name;
-	add_entry(p, p->key, value);
+	add_key(p, value);
 	return 1;
 }
 
@@ -236,16 +257,13 @@ widen_inih(void)
 }
 
 void
-inifile_parse(struct inifile *f, struct slice text, const char *rows,
-    void (*on_error)(void *arg, unsigned line, const char *what), void *arg)
+inifile_parse(struct inifile *f, struct slice text, const char *rows)
 {
 	struct parser p = {
 		.file = f,
 		.rest = text,
 		.is_first = true,
 		.rows = rows,
-		.on_error = on_error,
-		.arg = arg,
 	};
 
 	*f = (struct inifile){ 0 };
@@ -253,7 +271,7 @@ inifile_parse(struct inifile *f, struct slice text, const char *rows,
 		p.rest = slice_skip(p.rest, 3);
 	widen_inih();
 	if (ini_parse_stream(read_line, &p, on_key, &p) != 0)
-		on_error(arg, p.line, "inih could not read on");
+		add_wrong(&p, "inih could not read on");
 	free(p.section);
 	free(p.key);
 }

@@ -22,6 +22,8 @@ struct inifile_entry {
 	char *section;
 	char *key; /* NULL: the line of the section itself */
 	char *value;
+	const char *wrong; /* if not NULL, this is wrong with the line, and
+	                    * nothing else is set */
 };
 
 struct inifile {
@@ -31,12 +33,10 @@ struct inifile {
 
 /*
  * Cut up `text`. In the section `rows` (may be NULL) lines are cut at their
- * last `=` and not at the first. For each line that is wrong on_error gets
- * its number and what is wrong; a section whose own line is wrong is left
- * out. Free with inifile_fini in every case.
+ * last `=` and not at the first. Keys of a section whose own line is wrong
+ * are left out.
  */
-void inifile_parse(struct inifile *f, struct slice text, const char *rows,
-    void (*on_error)(void *arg, unsigned line, const char *what), void *arg);
+void inifile_parse(struct inifile *f, struct slice text, const char *rows);
 
 /* Wipes, since values may be secret. */
 void inifile_fini(struct inifile *f);

@@ -269,7 +269,7 @@ check_url(const char *text)
 #define PLACE_monitor(m)  PLACE(struct config, monitor.m)
 #define PLACE_log(m)      PLACE(struct config, log.m)
 
-const struct option option_table[] = {
+const struct option_row option_table[] = {
 #define OPTION(in, name, member, type, value, when, text)                      \
 	{ .section = #in,                                                      \
 		.key = #name,                                                  \
@@ -299,12 +299,12 @@ static const struct planned {
 /* --- searching it --- */
 
 static bool
-is_key(const struct option *o, const char *section, const char *key)
+is_key(const struct option_row *o, const char *section, const char *key)
 {
 	return strcmp(o->section, section) == 0 && strcmp(o->key, key) == 0;
 }
 
-const struct option *
+const struct option_row *
 option_find(const char *section, const char *key)
 {
 	for (size_t i = 0; i < option_count; i++) {
@@ -337,14 +337,14 @@ option_is_section(const char *section)
 	return false;
 }
 
-const struct option *
+const struct option_row *
 option_nearest(const char *section, const char *key)
 {
-	const struct option *best = NULL;
+	const struct option_row *best = NULL;
 	unsigned least = UINT_MAX;
 
 	for (size_t i = 0; i < option_count; i++) {
-		const struct option *o = &option_table[i];
+		const struct option_row *o = &option_table[i];
 		unsigned distance = nearest_distance(key, o->key);
 
 		/* The right word in the wrong section beats a typing error,
@@ -380,39 +380,39 @@ option_nearest_section(const char *section)
 /* --- values --- */
 
 static void *
-place(const struct option *o, const void *base)
+place(const struct option_row *o, const void *base)
 {
 	return (char *)(uintptr_t)base + o->offset;
 }
 
 bool
-option_set(const struct option *o, void *base, const char *text,
+option_set(const struct option_row *o, void *base, const char *text,
     struct buf *why)
 {
 	return o->kind->set(o, place(o, base), text, why);
 }
 
 void
-option_print(const struct option *o, const void *base, struct buf *out)
+option_print(const struct option_row *o, const void *base, struct buf *out)
 {
 	o->kind->print(o, place(o, base), out);
 }
 
 void
-option_fini(const struct option *o, void *base)
+option_fini(const struct option_row *o, void *base)
 {
 	if (o->kind->fini != NULL)
 		o->kind->fini(place(o, base));
 }
 
 bool
-option_is_list(const struct option *o)
+option_is_list(const struct option_row *o)
 {
 	return o->kind->is_list;
 }
 
 bool
-option_hides(const struct option *o, const char *text)
+option_hides(const struct option_row *o, const char *text)
 {
 	return o->kind->is_secret ||
 	    (o->kind == &option_kind_url && strchr(text, '@') != NULL);

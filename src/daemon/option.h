@@ -20,7 +20,7 @@ enum option_applied {
 	OPTION_RESTART
 };
 
-struct option {
+struct option_row {
 	const char *section;
 	const char *key;
 	const char *def;
@@ -37,11 +37,11 @@ struct option {
 };
 
 /* In the order of the table, sections together. */
-extern const struct option option_table[];
+extern const struct option_row option_table[];
 extern const size_t option_count;
 
 /* NULL when there is none. */
-const struct option *option_find(const char *section, const char *key);
+const struct option_row *option_find(const char *section, const char *key);
 /* Is this a key, or (key NULL) a section, of a later version? */
 bool option_is_planned(const char *section, const char *key);
 /* Does the table have this section? */
@@ -51,7 +51,7 @@ bool option_is_section(const char *section);
  * The known key (or section) that is most like the unknown one, never NULL:
  * if the very key exists elsewhere, that one.
  */
-const struct option *option_nearest(const char *section, const char *key);
+const struct option_row *option_nearest(const char *section, const char *key);
 const char *option_nearest_section(const char *section);
 
 /*
@@ -59,18 +59,19 @@ const char *option_nearest_section(const char *section);
  * replaced. False: the text has no meaning for this key, and why was appended
  * to `why`, as in "must be yes or no".
  */
-bool option_set(const struct option *o, void *base, const char *text,
+bool option_set(const struct option_row *o, void *base, const char *text,
     struct buf *why) MUST_CHECK;
 /* Append the value as text that option_set would understand; "***" for what
  * is secret. */
-void option_print(const struct option *o, const void *base, struct buf *out);
+void option_print(const struct option_row *o, const void *base,
+    struct buf *out);
 /* Free and wipe the value. */
-void option_fini(const struct option *o, void *base);
+void option_fini(const struct option_row *o, void *base);
 
 /* May the key be repeated? */
-bool option_is_list(const struct option *o);
+bool option_is_list(const struct option_row *o);
 /* Must this text not be shown, because it holds a secret? */
-bool option_hides(const struct option *o, const char *text);
+bool option_hides(const struct option_row *o, const char *text);
 
 /* The word of ack_policy for `policy`, and back; for `[ack]` rows. */
 const char *option_ack_name(unsigned policy);

@@ -46,7 +46,8 @@ word_find(const struct option_word *words, const char *text, size_t len)
 }
 
 static bool
-bool_set(const struct option *o, void *at, const char *text, struct buf *why)
+bool_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	const struct option_word *w = word_find(booleans, text, strlen(text));
 
@@ -60,7 +61,7 @@ bool_set(const struct option *o, void *at, const char *text, struct buf *why)
 }
 
 static void
-bool_print(const struct option *o, const void *at, struct buf *out)
+bool_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	(void)o;
 	buf_append_str(out, *(const bool *)at ? "yes" : "no");
@@ -138,7 +139,8 @@ scan(const struct suffix *suffixes, unsigned long long bare, const char *text,
 }
 
 static bool
-scan_value(const struct option *o, const char *text, unsigned long long *out)
+scan_value(const struct option_row *o, const char *text,
+    unsigned long long *out)
 {
 	static const struct suffix none[] = { { 0 } };
 
@@ -153,7 +155,7 @@ scan_value(const struct option *o, const char *text, unsigned long long *out)
 }
 
 static void
-store_value(const struct option *o, void *at, unsigned long long v)
+store_value(const struct option_row *o, void *at, unsigned long long v)
 {
 	uint32_t narrow = (uint32_t)v;
 	uint64_t wide = v;
@@ -168,7 +170,7 @@ store_value(const struct option *o, void *at, unsigned long long v)
 }
 
 static unsigned long long
-load_value(const struct option *o, const void *at)
+load_value(const struct option_row *o, const void *at)
 {
 	uint32_t narrow;
 	uint64_t wide;
@@ -182,7 +184,7 @@ load_value(const struct option *o, const void *at)
 }
 
 static void
-value_allowed(const struct option *o, struct buf *why)
+value_allowed(const struct option_row *o, struct buf *why)
 {
 	bool is_time = o->kind == &option_kind_time;
 	const char *what = "number";
@@ -205,7 +207,8 @@ value_allowed(const struct option *o, struct buf *why)
 }
 
 static bool
-value_set(const struct option *o, void *at, const char *text, struct buf *why)
+value_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	unsigned long long v, min, max;
 	const struct option_word *w = NULL;
@@ -241,7 +244,7 @@ print_scaled(const struct suffix *suffixes, unsigned long long v,
 }
 
 static void
-value_print(const struct option *o, const void *at, struct buf *out)
+value_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	unsigned long long v = load_value(o, at);
 
@@ -283,7 +286,7 @@ option_wipe(char **s)
 }
 
 static bool
-check_ok(const struct option *o, const char *text, struct buf *why)
+check_ok(const struct option_row *o, const char *text, struct buf *why)
 {
 	const char *allowed = o->check != NULL ? o->check(text) : NULL;
 
@@ -293,7 +296,8 @@ check_ok(const struct option *o, const char *text, struct buf *why)
 }
 
 static bool
-string_set(const struct option *o, void *at, const char *text, struct buf *why)
+string_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	char **s = at;
 
@@ -306,7 +310,7 @@ string_set(const struct option *o, void *at, const char *text, struct buf *why)
 }
 
 static void
-string_print(const struct option *o, const void *at, struct buf *out)
+string_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	(void)o;
 	buf_append_str(out, *(char *const *)at);
@@ -319,7 +323,7 @@ string_fini(void *at)
 }
 
 static void
-secret_print(const struct option *o, const void *at, struct buf *out)
+secret_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	(void)o;
 	if (**(char *const *)at != '\0')
@@ -328,7 +332,7 @@ secret_print(const struct option *o, const void *at, struct buf *out)
 
 /* Blanks around the commas are not kept. */
 static bool
-url_set(const struct option *o, void *at, const char *text, struct buf *why)
+url_set(const struct option_row *o, void *at, const char *text, struct buf *why)
 {
 	char **s = at;
 	char *to;
@@ -346,7 +350,7 @@ url_set(const struct option *o, void *at, const char *text, struct buf *why)
 
 /* nats://USER:PASSWORD@HOST or nats://TOKEN@HOST: what is before @ goes. */
 static void
-url_print(const struct option *o, const void *at, struct buf *out)
+url_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	const char *s = *(char *const *)at;
 
@@ -445,7 +449,8 @@ option_word_name(const struct option_word *words, unsigned value)
 }
 
 static bool
-word_set(const struct option *o, void *at, const char *text, struct buf *why)
+word_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	unsigned v;
 
@@ -456,7 +461,7 @@ word_set(const struct option *o, void *at, const char *text, struct buf *why)
 }
 
 static void
-word_print(const struct option *o, const void *at, struct buf *out)
+word_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	buf_append_str(out,
 	    option_word_name(o->words, (unsigned)load_value(o, at)));
@@ -481,7 +486,8 @@ next_item(const char **s)
 }
 
 static bool
-words_set(const struct option *o, void *at, const char *text, struct buf *why)
+words_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	unsigned bits = 0;
 
@@ -499,7 +505,7 @@ words_set(const struct option *o, void *at, const char *text, struct buf *why)
 }
 
 static void
-words_print(const struct option *o, const void *at, struct buf *out)
+words_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	unsigned bits = (unsigned)load_value(o, at);
 	const char *sep = "";
@@ -535,7 +541,7 @@ list_fini(void *at)
 }
 
 static bool
-list_check(const struct option *o, const char *text, struct buf *why)
+list_check(const struct option_row *o, const char *text, struct buf *why)
 {
 	bool ok = true;
 
@@ -550,7 +556,8 @@ list_check(const struct option *o, const char *text, struct buf *why)
 }
 
 static bool
-list_set(const struct option *o, void *at, const char *text, struct buf *why)
+list_set(const struct option_row *o, void *at, const char *text,
+    struct buf *why)
 {
 	char ***list = at;
 	size_t n = 0;
@@ -574,7 +581,7 @@ list_set(const struct option *o, void *at, const char *text, struct buf *why)
 }
 
 static void
-list_print(const struct option *o, const void *at, struct buf *out)
+list_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	char *const *list = *(char **const *)at;
 
@@ -628,7 +635,7 @@ qos_rows_fini(void *at)
 }
 
 static bool
-qos_rows_set(const struct option *o, void *at, const char *text,
+qos_rows_set(const struct option_row *o, void *at, const char *text,
     struct buf *why)
 {
 	struct config *c = container_of(at, struct config, nats.inbound_qos);
@@ -654,7 +661,7 @@ qos_rows_set(const struct option *o, void *at, const char *text,
 }
 
 static void
-qos_rows_print(const struct option *o, const void *at, struct buf *out)
+qos_rows_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	const struct config *c =
 	    container_of(at, struct config, nats.inbound_qos);

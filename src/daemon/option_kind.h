@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 
-struct option;
+struct option_row;
 
 /* A word and what it stands for; a planned one is refused as such. */
 struct option_word {
@@ -24,9 +24,10 @@ struct option_word {
 
 struct option_kind {
 	/* Store; or append to `why` what it must be, and return false. */
-	bool (*set)(const struct option *o, void *at, const char *text,
+	bool (*set)(const struct option_row *o, void *at, const char *text,
 	    struct buf *why);
-	void (*print)(const struct option *o, const void *at, struct buf *out);
+	void (*print)(const struct option_row *o, const void *at,
+	    struct buf *out);
 	void (*fini)(void *at); /* NULL: nothing to free */
 	bool is_list;
 	bool is_secret;
