@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/inflight.h"
+
+#include <criterion/criterion.h>
+
+static struct message *
+any_message(void)
+{
+	struct message_parts parts = { .topic = SLICE("a/b"),
+		.payload = SLICE("x"),
+		.qos = 1 };
+
+	return message_new(&parts);
+}
+
+static uint16_t
+add(struct inflight *f)
+{
+	struct outgoing o = { .message = any_message(), .qos = 1 };
+
+	return inflight_add(f, &o)->packet_id;
+}
+
+static void
+finish(struct inflight *f, uint16_t id)
+{
+	struct outgoing *o = inflight_find(f, id);
+
+	cr_assert_not_null(o, "%u", id);
+	inflight_done(f, o);
+}
+
+Test(inflight, hands_out_ascending_identifiers)
+{
+	struct inflight f = { 0 };
+
+	for (uint16_t i = 1; i <= 100; i++)
+		cr_assert_eq(add(&f), i);
+	cr_assert_eq(f.n, 100);
+	inflight_fini(&f);
+}
+
+/* v3.1.1 [MQTT-2.3.1-4]: and a late answer never meets a new message. */
+Test(inflight, does_not_begin_again_when_idle)
+{
+	struct inflight f = { 0 };
+
+	for (uint16_t i = 1; i <= 10; i++) {
+		cr_assert_eq(add(&f), i);
+		finish(&f, i);
+		cr_assert_eq(f.n, 0);
+	}
+	inflight_fini(&f);
+}
+
+Test(inflight, wraps_to_one_and_skips_what_is_in_use)
+{
+	struct inflight f = { .last_id = 65533 };
+	uint16_t held = add(&f);
+
+	cr_assert_eq(held, 65534);
+	cr_assert_eq(add(&f), 65535);
+	cr_assert_eq(add(&f), 1);
+	finish(&f, 65535);
+	finish(&f, 1);
+	f.last_id = 65533; /* as if it had gone round */
+	cr_assert_eq(add(&f), 65535);
+	cr_assert_not_null(inflight_find(&f, held));
+	inflight_fini(&f);
+}
+
+Test(inflight, finds_in_any_order_of_answers)
+{
+	struct inflight f = { .last_id = 65500 };
+	uint16_t ids[100];
+
+	for (size_t i = 0; i < 100; i++)
+		ids[i] = add(&f);
+	for (size_t i = 0; i < 100; i++) {
+		uint16_t id = ids[i * 37 % 100];
+
+		finish(&f, id);
+		cr_assert_null(inflight_find(&f, id));
+	}
+	cr_assert_eq(f.n, 0);
+	cr_assert_eq(f.box.n, 0);
+	inflight_fini(&f);
+}
+
+Test(inflight, knows_no_identifier_zero)
+{
+	struct inflight f = { 0 };
+
+	(void)add(&f);
+	cr_assert_null(inflight_find(&f, 0));
+	cr_assert_null(inflight_find(&f, 2));
+	inflight_fini(&f);
+}
+
+static void
+count(struct outgoing *o, void *arg)
+{
+	uint16_t **next = arg;
+
+	*(*next)++ = o->packet_id;
+}
+
+Test(inflight, walks_oldest_first_without_holes)
+{
+	struct inflight f = { 0 };
+	uint16_t seen[8] = { 0 }, *next = seen;
+
+	for (int i = 0; i < 5; i++)
+		(void)add(&f);
+	finish(&f, 2);
+	finish(&f, 4);
+	inflight_each(&f, count, &next);
+	cr_assert_eq(next - seen, 3);
+	cr_assert_eq(seen[0], 1);
+	cr_assert_eq(seen[1], 3);
+	cr_assert_eq(seen[2], 5);
+	inflight_fini(&f);
+}
