@@ -3,7 +3,9 @@
 #include "broker/broker.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "broker/home.h"
@@ -11,6 +13,56 @@
 #include "broker/registry.h"
 #include "store/retained.h"
 #include "topic/filter.h"
+
+/* The retained store of one user. */
+struct owned {
+	struct hash_node node;
+	struct retained *retained;
+	char owner[];
+};
+
+static bool
+is_owned_by(const struct hash_node *node, struct slice key)
+{
+	const struct owned *o = container_of(node, const struct owned, node);
+
+	return slice_eq(slice_str(o->owner), key);
+}
+
+struct retained *
+broker_retained(struct broker *b, const char *owner)
+{
+	struct slice key = slice_str(owner);
+	struct hash_node *node;
+	struct owned *o;
+
+	if (owner == NULL)
+		return b->retained;
+	pthread_mutex_lock(&b->owned_lock);
+	node = hash_find(&b->owned, key, hash_key(key));
+	if (node != NULL) {
+		o = container_of(node, struct owned, node);
+	} else {
+		o = xcalloc(1, sizeof(*o) + key.len + 1);
+		memcpy(o->owner, key.ptr, key.len);
+		o->retained = retained_new();
+		hash_insert(&b->owned, &o->node, hash_key(key));
+	}
+	pthread_mutex_unlock(&b->owned_lock);
+	return o->retained;
+}
+
+static bool
+free_owned(struct hash_node *node, void *arg)
+{
+	struct hash *owned = arg;
+	struct owned *o = container_of(node, struct owned, node);
+
+	hash_remove(owned, node);
+	retained_free(&o->retained);
+	free(o);
+	return true;
+}
 
 struct broker *
 broker_new(const struct broker_options *options)
@@ -21,6 +73,8 @@ broker_new(const struct broker_options *options)
 	b->index = index_new();
 	b->registry = registry_new();
 	b->retained = retained_new();
+	pthread_mutex_init(&b->owned_lock, NULL);
+	hash_init(&b->owned, is_owned_by);
 	b->homes = xcalloc(options->n_workers, sizeof(*b->homes));
 	for (unsigned i = 0; i < options->n_workers; i++) {
 		b->homes[i] = home_new(b, i);
@@ -43,6 +97,9 @@ broker_free(struct broker **bp)
 			home_free(&b->homes[i]);
 	free(b->homes);
 	retained_free(&b->retained);
+	hash_each(&b->owned, free_owned, &b->owned);
+	hash_fini(&b->owned);
+	pthread_mutex_destroy(&b->owned_lock);
 	registry_free(&b->registry);
 	index_free(&b->index);
 	matches_fini(&b->inbound);

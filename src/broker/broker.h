@@ -8,7 +8,10 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "base/attr.h"
+#include "base/hash.h"
 #include "broker/index.h"
 #include "nats/bus.h"
 #include "store/session.h"
@@ -56,10 +59,13 @@ struct broker {
 	struct index *index;                  /* [I] */
 	struct registry *registry;            /* [I] */
 	struct retained *retained;            /* [I] */
-	struct bus *bus;                      /* [I] NULL: no NATS at all */
-	struct home **homes;                  /* [I] n_workers of them */
-	atomic_uint next_connection;          /* numbers for the log */
-	struct matches inbound;               /* scratch of the NATS thread */
+	pthread_mutex_t owned_lock;
+	struct hash owned;              /* [l] by User Name, identity = user */
+	struct bus *bus;                /* [I] NULL: no NATS at all */
+	struct home **homes;            /* [I] n_workers of them */
+	atomic_uint next_connection;    /* numbers for the log */
+	atomic_ullong dropped_retained; /* from NATS, at the limit */
+	struct matches inbound;         /* scratch of the NATS thread */
 };
 
 /*
@@ -72,6 +78,14 @@ struct broker *broker_new(const struct broker_options *options) MAIN_THREAD;
 void broker_free(struct broker **b) MAIN_THREAD;
 
 extern const struct bus_ops broker_bus_ops;
+
+/*
+ * Where the Retained Messages of a session are: the node's, or, when devices
+ * carry their own NATS identity (`owner` is their User Name), a store of its
+ * own for each, since NATS may not let them see each other's.
+ */
+struct retained *broker_retained(struct broker *b,
+    const char *owner) ANY_THREAD;
 
 /* Is there a NATS that a message could go to now? */
 bool broker_nats_is_up(const struct broker *b) ANY_THREAD;

@@ -221,7 +221,8 @@ publish(struct client *c, const struct packet_publish *p)
 	struct message *m = make_message(c, p);
 	struct publisher from = { .session = c->session->handle,
 		.packet_id = p->packet_id,
-		.link = c->session->link };
+		.link = c->session->link,
+		.owner = c->session->owner };
 	enum ack_policy policy =
 	    p->qos > 0 ? broker_ack_policy(h->broker, p->topic) : ACK_LOCAL;
 	enum mqtt_reason reason;

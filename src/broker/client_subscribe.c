@@ -24,7 +24,6 @@ struct wanted {
 	char *filter;
 	uint32_t id;
 	uint8_t qos;
-	bool retain_as_published;
 };
 
 /* A SUBSCRIBE whose SUBACK waits for NATS. */
@@ -79,8 +78,8 @@ send_retained(struct client *c, const struct wanted *w)
 	struct home *h = c->home;
 	struct gathering g = { 0 };
 
-	retained_match(h->broker->retained, slice_str(w->filter), h->wall_ms,
-	    gather, &g);
+	retained_match(broker_retained(h->broker, c->session->owner),
+	    slice_str(w->filter), h->wall_ms, gather, &g);
 	if (g.n > 0)
 		deliver_retained(c, g.messages, g.n, w->qos, true, w->id);
 }
@@ -115,23 +114,21 @@ subscribe_settled(struct home *h, struct pending *p)
 }
 
 static void
-want_retained(struct client *c, struct pending_subscribe *ps,
-    const struct subscription *sub, uint8_t handling, bool is_new)
+want_retained(struct pending_subscribe *ps, const struct subscription *sub,
+    uint8_t handling, bool is_new)
 {
 	struct wanted *w;
 
 	/* v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
 	if (handling == MQTT_RETAIN_DONT_SEND ||
-	    (handling == MQTT_RETAIN_SEND_IF_NEW && !is_new) ||
-	    c->home->broker->options->identity_user)
+	    (handling == MQTT_RETAIN_SEND_IF_NEW && !is_new))
 		return;
 	ps->wanted =
 	    xrealloc(ps->wanted, (ps->n_wanted + 1) * sizeof(*ps->wanted));
 	w = &ps->wanted[ps->n_wanted++];
 	*w = (struct wanted){ .filter = xmemdup0(sub->filter, sub->filter_len),
 		.id = sub->id,
-		.qos = sub->qos,
-		.retain_as_published = sub->retain_as_published };
+		.qos = sub->qos };
 }
 
 static enum mqtt_reason
@@ -180,7 +177,7 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	life_enter_subscription(h, s, sub);
 	if (is_new)
 		ps->waiting += life_join_nats(h, s, sub, ps->p.token);
-	want_retained(c, ps, sub, pf->retain_handling, is_new);
+	want_retained(ps, sub, pf->retain_handling, is_new);
 	return pf->qos;
 }
 

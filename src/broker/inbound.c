@@ -20,8 +20,10 @@ on_message(void *arg, uint32_t link, struct message *m)
 	struct matches *to = &b->inbound;
 	size_t end;
 
-	if (m->retain && !b->options->identity_user)
-		(void)retained_set(b->retained, m, b->options->max_retained);
+	/* At its limit the store keeps what it has. */
+	if (m->retain && link == 0 &&
+	    !retained_set(b->retained, m, b->options->max_retained))
+		atomic_fetch_add(&b->dropped_retained, 1);
 	index_match(b->index, message_topic(m), to);
 	for (size_t i = 0; i < to->n; i = end) {
 		uint8_t worker = slots_tag(to->items[i].session);

@@ -166,7 +166,7 @@ will_free(struct home *h, struct session *s)
 static void
 will_due(struct home *h, struct session *s)
 {
-	publish_will(h, &s->will->message, s->link);
+	publish_will(h, &s->will->message, s->link, s->owner);
 	will_free(h, s);
 }
 
@@ -246,7 +246,7 @@ send_will(struct client *c, struct session *s)
 	if (delay_s > 0 && s->keep)
 		arm_will(c->home, s, &c->will, delay_s);
 	else
-		publish_will(c->home, &c->will, s->link);
+		publish_will(c->home, &c->will, s->link, s->owner);
 }
 
 void

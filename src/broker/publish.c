@@ -130,11 +130,10 @@ deliver_on_node(struct home *h, struct message *m, uint64_t token)
 }
 
 static void
-retain(struct home *h, struct message *m)
+retain(struct home *h, struct message *m, const char *owner)
 {
-	if (!m->retain || h->broker->options->identity_user)
-		return;
-	if (!retained_set(h->broker->retained, m,
+	if (m->retain &&
+	    !retained_set(broker_retained(h->broker, owner), m,
 		h->broker->options->max_retained))
 		home_count(h, dropped_retained);
 }
@@ -165,12 +164,12 @@ request_publish(struct home *h, struct message *m, enum ack_policy policy,
  */
 static unsigned
 carry_out(struct home *h, struct message *m, enum ack_policy policy,
-    uint8_t flags, uint32_t link, struct pending *p)
+    uint8_t flags, uint32_t link, const char *owner, struct pending *p)
 {
 	uint64_t token = p != NULL ? p->token : 0;
 	unsigned result;
 
-	retain(h, m);
+	retain(h, m, owner);
 	result = deliver_on_node(h, m, policy == ACK_REPLY ? token : 0);
 	if (goes_to_nats(h, m))
 		request_publish(h, m, p != NULL ? policy : ACK_LOCAL, flags,
@@ -195,7 +194,7 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
 		p->packet_id = from->packet_id;
 		pending_add(h, p);
 	}
-	result = carry_out(h, m, policy, 0, from->link, p);
+	result = carry_out(h, m, policy, 0, from->link, from->owner, p);
 	*reason = MQTT_RC_SUCCESS;
 	if (p == NULL) {
 		if (policy == ACK_REPLY && (result & DELIVER_REACHED) == 0)
@@ -334,7 +333,8 @@ publish_settled(struct home *h, struct pending *p, enum bus_result result,
 }
 
 void
-publish_will(struct home *h, struct message **mp, uint32_t link)
+publish_will(struct home *h, struct message **mp, uint32_t link,
+    const char *owner)
 {
 	struct message *m = *mp;
 	enum ack_policy policy = broker_ack_policy(h->broker, message_topic(m));
@@ -342,7 +342,7 @@ publish_will(struct home *h, struct message **mp, uint32_t link)
 
 	*mp = NULL;
 	if (m->qos == 0 || policy == ACK_LOCAL || !goes_to_nats(h, m)) {
-		(void)carry_out(h, m, ACK_LOCAL, 0, link, NULL);
+		(void)carry_out(h, m, ACK_LOCAL, 0, link, owner, NULL);
 		message_unref(&m);
 		return;
 	}
@@ -353,7 +353,7 @@ publish_will(struct home *h, struct message **mp, uint32_t link)
 	w->message = m;
 	w->link = link;
 	pending_add(h, &w->p);
-	if (carry_out(h, m, policy, BUS_UNTIL_SETTLED, link, &w->p) &
+	if (carry_out(h, m, policy, BUS_UNTIL_SETTLED, link, owner, &w->p) &
 	    DELIVER_TAKEN)
 		w->p.settled = policy == ACK_REPLY;
 }

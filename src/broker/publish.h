@@ -15,7 +15,8 @@
 struct publisher {
 	uint64_t session; /* handle */
 	uint16_t packet_id;
-	uint32_t link; /* NATS identity */
+	uint32_t link;     /* NATS identity */
+	const char *owner; /* User Name of that; NULL: the daemon's */
 };
 
 /*
@@ -30,8 +31,8 @@ uint64_t publish_message(struct home *h, struct message *m,
  * The same for a Will, whose publisher is gone: repeated until it is
  * acknowledged. The reference is given away.
  */
-void publish_will(struct home *h, struct message **m,
-    uint32_t link) WORKER_THREAD;
+void publish_will(struct home *h, struct message **m, uint32_t link,
+    const char *owner) WORKER_THREAD;
 
 /* The bus has answered PENDING_PUBLISH or PENDING_WILL; `text` is freed. */
 void publish_settled(struct home *h, struct pending *p, enum bus_result result,
