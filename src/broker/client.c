@@ -177,6 +177,9 @@ on_keep_alive(struct timer *t, void *arg)
 	/* v3.1.1 [MQTT-3.1.2-24], v5 [MQTT-3.1.2-22] */
 	uint64_t due = c->last_packet_ms + c->keep_alive_s * 1500ull;
 
+	/* While we do not read, its silence is ours. */
+	if (c->is_paused)
+		due = h->now_ms + c->keep_alive_s * 1500ull;
 	if (h->now_ms < due)
 		timer_arm(h->timers, t, due);
 	else

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
@@ -184,6 +185,19 @@ can_send_acknowledged(const struct client *c)
 	return c->session->inflight.n < c->send_max && !output_is_full(c);
 }
 
+/* Something was lost: say whose, once a second at most. */
+static void
+log_drop(const struct session *s, const char *why)
+{
+	static struct log_limit limit;
+	unsigned long held;
+
+	if (log_limit_pass(&limit, &held))
+		log_warning("session \"%.*s\": message dropped: %s (%lu more "
+			    "since the last line)",
+		    s->client_id_len, s->client_id, why, held);
+}
+
 /*
  * Send an outgoing at QoS > 0 now; it becomes the in-flight's. `shared` when
  * it is the message that the home is encoding.
@@ -206,6 +220,7 @@ send_unacknowledged(struct client *c, struct message *m,
 {
 	if (output_is_full(c)) {
 		home_count(c->home, dropped_slow);
+		log_drop(c->session, "the client reads too slowly");
 		return 0;
 	}
 	if (o->subscription_id == 0)
@@ -242,6 +257,7 @@ queue(struct home *h, struct session *s, struct outgoing *o)
 	if (session_queue(s, o, &h->broker->options->queue))
 		return DELIVER_REACHED | (o->qos > 0 ? DELIVER_TAKEN : 0);
 	home_count(h, dropped_queue);
+	log_drop(s, "too much is queued for it");
 	outgoing_fini(o);
 	return 0;
 }

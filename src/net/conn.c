@@ -256,23 +256,30 @@ read_more(struct conn *c)
 	take_kept(c);
 }
 
+/*
+ * Read no more until its client, on `dirty`, says that this may have changed;
+ * only that the peer is gone is still noticed.
+ */
+static void
+pause_reading(struct conn *c)
+{
+	c->client.is_paused = true;
+	watch(c, (short)((c->watched & ~EV_READ) | EV_CLOSED));
+}
+
 static void
 read_socket(struct conn *c)
 {
 	if (!client_may_read(&c->client)) {
-		/* Its client gets on `dirty` when this may have changed. */
-		c->client.is_paused = true;
-		watch(c, (short)(c->watched & ~EV_READ));
+		pause_reading(c);
 		return;
 	}
 	if (buf_len(&c->in) > 0)
 		read_more(c);
 	else
 		read_fresh(c);
-	if (!client_may_read(&c->client)) {
-		c->client.is_paused = true;
-		watch(c, (short)(c->watched & ~EV_READ));
-	}
+	if (!client_may_read(&c->client))
+		pause_reading(c);
 }
 
 static void
@@ -287,6 +294,8 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		client_touch(&c->client);
 	if ((what & EV_READ) && c->client.state != CLIENT_CLOSING)
 		read_socket(c);
+	else if ((what & EV_CLOSED) && c->client.state != CLIENT_CLOSING)
+		hang_up(c, 0);
 	if (c->client.is_moving)
 		client_touch(&c->client);
 }
@@ -352,9 +361,9 @@ read_on(struct conn *c)
 	if (c->client.state == CLIENT_CLOSING || c->client.is_moving)
 		client_touch(&c->client);
 	else if (client_may_read(&c->client))
-		watch(c, (short)(c->watched | EV_READ));
+		watch(c, (short)((c->watched & ~EV_CLOSED) | EV_READ));
 	else
-		c->client.is_paused = true;
+		pause_reading(c);
 }
 
 void
