@@ -36,21 +36,16 @@ put_properties(struct buf *out, unsigned version, struct slice props)
 	buf_append_slice(out, props);
 }
 
-/* Open a packet whose body will have `len` bytes. */
+/* Open a packet, not a PUBLISH, whose body will have `len` bytes. */
 static void
-put_header(struct buf *out, unsigned type, unsigned flags, size_t len)
-{
-	assert(len <= MQTT_VARINT_MAX);
-	writer_u8(out, (uint8_t)(type << 4 | flags));
-	writer_varint(out, (uint32_t)len);
-}
-
-/* The same with the flags that this type must have. */
-static void
-put_reserved_header(struct buf *out, unsigned type, size_t len)
+put_header(struct buf *out, unsigned type, size_t len)
 {
 	/* v5 [MQTT-2.1.3-1], v3.1.1 [MQTT-2.2.2-1] */
-	put_header(out, type, packet_reserved_flags(type), len);
+	uint8_t first = (uint8_t)(type << 4 | packet_reserved_flags(type));
+
+	assert(len <= MQTT_VARINT_MAX);
+	writer_u8(out, first);
+	writer_varint(out, (uint32_t)len);
 }
 
 static struct slice
@@ -101,8 +96,7 @@ packet_encode_connect(struct buf *out, const struct packet_connect *p,
     struct slice props, struct slice will_props)
 {
 	assert(!p->has_will || p->will_qos <= MQTT_QOS_2);
-	put_reserved_header(out, MQTT_CONNECT,
-	    connect_size(p, props, will_props));
+	put_header(out, MQTT_CONNECT, connect_size(p, props, will_props));
 	writer_string(out, protocol_name(p->version));
 	writer_u8(out, p->version | (p->bridge ? CONNECT_BRIDGE_LEVEL : 0));
 	writer_u8(out, connect_flags(p));
@@ -124,8 +118,7 @@ void
 packet_encode_connack(struct buf *out, unsigned version, bool session_present,
     uint8_t code, struct slice props)
 {
-	put_reserved_header(out, MQTT_CONNACK,
-	    2 + properties_size(version, props.len));
+	put_header(out, MQTT_CONNACK, 2 + properties_size(version, props.len));
 	/* v5 [MQTT-3.2.2-6], v3.1.1 [MQTT-3.2.2-4]; 3.1 has no such flag */
 	writer_u8(out, session_present && code == 0 && version != MQTT_V31);
 	writer_u8(out, code);
@@ -150,26 +143,71 @@ packet_publish_size(unsigned version, uint8_t qos, size_t topic_len,
 	return 1 + length_len(len) + len;
 }
 
+/* The writer's functions for room that was reserved before. */
+static uint8_t *
+fill_u16(uint8_t *w, size_t v)
+{
+	w[0] = (uint8_t)(v >> 8);
+	w[1] = (uint8_t)v;
+	return w + 2;
+}
+
+static uint8_t *
+fill_varint(uint8_t *w, size_t v)
+{
+	for (; v > 0x7F; v >>= 7)
+		*w++ = (uint8_t)(v | 0x80);
+	*w++ = (uint8_t)v;
+	return w;
+}
+
+static uint8_t *
+fill_slice(uint8_t *w, struct slice s)
+{
+	if (s.len > 0)
+		memcpy(w, s.ptr, s.len);
+	return w + s.len;
+}
+
+static uint8_t
+publish_first_byte(const struct packet_publish *p)
+{
+	unsigned first = MQTT_PUBLISH << 4 | (unsigned)p->qos << 1;
+
+	assert(p->qos <= MQTT_QOS_2);
+	if (p->retain)
+		first |= MQTT_PUBLISH_RETAIN;
+	if (p->dup && p->qos > 0) /* v5 and v3.1.1 [MQTT-3.3.1-2] */
+		first |= MQTT_PUBLISH_DUP;
+	return (uint8_t)first;
+}
+
 size_t
 packet_encode_publish(struct buf *out, unsigned version,
     const struct packet_publish *p, struct slice props, size_t payload_len)
 {
-	size_t start = buf_len(out), id_at = 0;
-	unsigned flags = (unsigned)p->qos << 1;
+	size_t len =
+	    publish_len(version, p->qos, p->topic.len, props.len, payload_len);
+	/* The one packet of which there are millions: one reservation. */
+	uint8_t *start =
+	    buf_reserve(out, MQTT_FIXED_HEADER_MAX + len - payload_len);
+	uint8_t *w = start;
+	size_t id_at = 0;
 
-	assert(p->qos <= MQTT_QOS_2);
-	if (p->retain)
-		flags |= MQTT_PUBLISH_RETAIN;
-	if (p->dup && p->qos > 0) /* v5 and v3.1.1 [MQTT-3.3.1-2] */
-		flags |= MQTT_PUBLISH_DUP;
-	put_header(out, MQTT_PUBLISH, flags,
-	    publish_len(version, p->qos, p->topic.len, props.len, payload_len));
-	writer_string(out, p->topic);
+	assert(len <= MQTT_VARINT_MAX && p->topic.len <= MQTT_STRING_MAX);
+	*w++ = publish_first_byte(p);
+	w = fill_varint(w, len);
+	w = fill_u16(w, p->topic.len);
+	w = fill_slice(w, p->topic);
 	if (p->qos > 0) { /* v5 [MQTT-2.2.1-2], v3.1.1 [MQTT-2.3.1-5] */
-		id_at = buf_len(out) - start;
-		writer_u16(out, p->packet_id);
+		id_at = (size_t)(w - start);
+		w = fill_u16(w, p->packet_id);
 	}
-	put_properties(out, version, props);
+	if (version == MQTT_V5) {
+		w = fill_varint(w, props.len); /* v5 [MQTT-2.2.2-1] */
+		w = fill_slice(w, props);
+	}
+	buf_commit(out, (size_t)(w - start));
 	return id_at;
 }
 
@@ -182,7 +220,7 @@ packet_encode_ack(struct buf *out, unsigned version, unsigned type,
 	    has_props || (version == MQTT_V5 && reason != MQTT_RC_SUCCESS);
 
 	assert(type >= MQTT_PUBACK && type <= MQTT_PUBCOMP);
-	put_reserved_header(out, type,
+	put_header(out, type,
 	    2 + (size_t)has_reason +
 		(has_props ? properties_size(version, props.len) : 0));
 	writer_u16(out, packet_id);
@@ -221,7 +259,7 @@ packet_encode_subscribe(struct buf *out, unsigned version, unsigned type,
 	assert(type == MQTT_SUBSCRIBE || type == MQTT_UNSUBSCRIBE);
 	for (i = 0; i < n; i++)
 		len += 2 + filters[i].filter.len + (type == MQTT_SUBSCRIBE);
-	put_reserved_header(out, type, len);
+	put_header(out, type, len);
 	writer_u16(out, packet_id);
 	put_properties(out, version, props);
 	for (i = 0; i < n; i++) {
@@ -238,7 +276,7 @@ packet_encode_suback(struct buf *out, unsigned version, unsigned type,
 	assert(type == MQTT_SUBACK || type == MQTT_UNSUBACK);
 	if (type == MQTT_UNSUBACK && version != MQTT_V5)
 		codes = slice_of(NULL, 0);
-	put_reserved_header(out, type,
+	put_header(out, type,
 	    2 + properties_size(version, props.len) + codes.len);
 	writer_u16(out, packet_id);
 	put_properties(out, version, props);
@@ -256,7 +294,7 @@ packet_encode_disconnect(struct buf *out, unsigned version, unsigned type,
 
 	assert(type == MQTT_DISCONNECT ||
 	    (type == MQTT_AUTH && version == MQTT_V5));
-	put_reserved_header(out, type,
+	put_header(out, type,
 	    (size_t)has_reason +
 		(has_props ? properties_size(version, props.len) : 0));
 	if (has_reason)
@@ -269,5 +307,5 @@ void
 packet_encode_empty(struct buf *out, unsigned type)
 {
 	assert(type == MQTT_PINGREQ || type == MQTT_PINGRESP);
-	put_reserved_header(out, type, 0);
+	put_header(out, type, 0);
 }

@@ -58,7 +58,7 @@ put_property(struct buf *out, const struct property *p)
 	}
 }
 
-/* " {Topic Alias=3 Content Type=text/plain}", or nothing. */
+/* " { Topic Alias=3 Content Type=text/plain }", or nothing. */
 static void
 put_properties(struct buf *out, const struct properties *props)
 {

@@ -18,20 +18,20 @@ enum wire_type { BYTE, U16, U32, VARINT, STRING, BINARY, STRING_PAIR };
 
 #define WILL     (1u << MQTT_WILL_PROPERTIES)
 #define IN(type) (1u << MQTT_##type)
-#define ALL      0xFFFFu
+#define ALL      (0xFFFFu & ~(IN(PINGREQ) | IN(PINGRESP)))
 
 static const struct {
 	uint16_t packets; /* one bit per packet type; 0: no such property */
 	uint8_t type;     /* enum wire_type */
 } rules[MQTT_PROP_END] = {
-#define PROPERTY(name, id, type, packets) [id] = { (packets)&ALL, type },
+#define PROPERTY(name, id, type, packets) [id] = { packets, type },
 #include "mqtt/property.tbl"
 #undef PROPERTY
 };
 
+#define AT(member) offsetof(struct properties, member)
 #define VALUE(id, name, member, min, max)                                      \
-	[MQTT_PROP_##                                                          \
-	    id] = { name, offsetof(struct properties, member), min, max }
+	[MQTT_PROP_##id] = { name, AT(member), min, max }
 #define ANY(id, name, member)         VALUE(id, name, member, 0, UINT32_MAX)
 #define NOT_ZERO(id, name, member)    VALUE(id, name, member, 1, UINT32_MAX)
 #define ZERO_OR_ONE(id, name, member) VALUE(id, name, member, 0, 1)
