@@ -56,7 +56,11 @@ enum subject_result subject_from_filter(const struct mapping *m,
 enum subject_result subject_to_topic(const struct mapping *m,
     struct slice subject, struct buf *out) MUST_CHECK;
 
-/* The same for a subscription: `*` becomes `+`, a final `>` becomes `#`. */
+/*
+ * The same for a subscription: `*` becomes `+`, a final `>` becomes `#`. What
+ * the filter matches is a little more than the subscription: "x/#" matches
+ * "x", "x.>" does not.
+ */
 enum subject_result subject_to_filter(const struct mapping *m,
     struct slice subject, struct buf *out) MUST_CHECK;
 

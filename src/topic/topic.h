@@ -6,9 +6,13 @@
 
 #include "base/slice.h"
 
+/* The longest Topic Name and Topic Filter, in bytes. */
+#define TOPIC_MAX 65535u
+
 /*
- * At least one character, no wildcard, no U+0000: v3.1.1 [MQTT-4.7.3-1]
- * [MQTT-4.7.1-1] [MQTT-4.7.3-2]. UTF-8 is the codec's to check.
+ * At least one character, at most TOPIC_MAX bytes, no wildcard, no U+0000:
+ * v3.1.1 [MQTT-4.7.3-1] [MQTT-4.7.3-3] [MQTT-4.7.1-1] [MQTT-4.7.3-2]. UTF-8 is
+ * the codec's to check.
  */
 bool topic_valid(struct slice topic);
 
