@@ -182,6 +182,7 @@ struct bus_stats {
 	atomic_ullong in_msgs, in_bytes;   /* from NATS */
 	atomic_ullong dropped_pending;     /* QoS 0 dropped while away */
 	atomic_ullong dropped_unmapped;    /* subjects without a legal topic */
+	atomic_ullong unsendable;          /* refused by the guards */
 	atomic_ullong republished;
 	atomic_ullong reconnects;
 	atomic_ullong permission_errors;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ack - messages that were published to NATS and wait for somebody to take
+ * responsibility.
+ */
+#include "nats/ack.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+static bool
+has_seq(const struct hash_node *node, struct slice key)
+{
+	const struct ack *a = container_of(node, const struct ack, node);
+
+	return slice_eq(slice_of(&a->seq, sizeof(a->seq)), key);
+}
+
+void
+ack_table_init(struct ack_table *t, uint64_t timeout_ms, unsigned attempts)
+{
+	*t = (struct ack_table){ 0 };
+	hash_init(&t->by_number, has_seq);
+	TAILQ_INIT(&t->all);
+	TAILQ_INIT(&t->due);
+	TAILQ_INIT(&t->fenced);
+	t->timeout_ms = timeout_ms;
+	t->attempts = attempts;
+}
+
+void
+ack_table_fini(struct ack_table *t)
+{
+	assert(t->n == 0);
+	hash_fini(&t->by_number);
+}
+
+struct ack *
+ack_begin(struct ack_table *t, unsigned worker, const struct bus_request *r)
+{
+	struct ack *a = xcalloc(1, sizeof(*a));
+	struct slice key;
+
+	a->seq = ++t->next_seq;
+	a->token = r->token;
+	a->worker = worker;
+	a->policy = r->policy;
+	a->flags = r->flags;
+	a->message = message_ref(r->message);
+	key = slice_of(&a->seq, sizeof(a->seq));
+	hash_insert(&t->by_number, &a->node, hash_key(key));
+	TAILQ_INSERT_TAIL(&t->all, a, by_seq);
+	t->n++;
+	return a;
+}
+
+void
+ack_wait(struct ack_table *t, struct ack *a)
+{
+	if (a->state == ACK_SENT)
+		TAILQ_REMOVE(&t->due, a, by_due);
+	else if (a->state == ACK_FENCED)
+		TAILQ_REMOVE(&t->fenced, a, by_due);
+	a->state = ACK_WAITING;
+}
+
+void
+ack_sent(struct ack_table *t, struct ack *a, uint64_t now_ms)
+{
+	ack_wait(t, a);
+	a->n_sent++;
+	a->deadline = now_ms + t->timeout_ms;
+	a->state = ACK_SENT;
+	TAILQ_INSERT_TAIL(&t->due, a, by_due);
+}
+
+void
+ack_fenced(struct ack_table *t, struct ack *a, uint64_t fence)
+{
+	ack_wait(t, a);
+	a->n_sent++;
+	a->fence = fence;
+	a->state = ACK_FENCED;
+	TAILQ_INSERT_TAIL(&t->fenced, a, by_due);
+}
+
+void
+ack_end(struct ack_table *t, struct ack **a)
+{
+	struct ack *dead = *a;
+
+	assert(dead->queued == NULL);
+	ack_wait(t, dead);
+	hash_remove(&t->by_number, &dead->node);
+	TAILQ_REMOVE(&t->all, dead, by_seq);
+	t->n--;
+	message_unref(&dead->message);
+	free(dead);
+	*a = NULL;
+}
+
+struct ack *
+ack_find(const struct ack_table *t, uint64_t seq)
+{
+	struct slice key = slice_of(&seq, sizeof(seq));
+	struct hash_node *node = hash_find(&t->by_number, key, hash_key(key));
+
+	return node != NULL ? container_of(node, struct ack, node) : NULL;
+}
+
+struct ack *
+ack_overdue(struct ack_table *t, uint64_t now_ms)
+{
+	struct ack *a = TAILQ_FIRST(&t->due);
+
+	if (a == NULL || a->deadline > now_ms)
+		return NULL;
+	a->n_expired++;
+	ack_wait(t, a);
+	return a;
+}
+
+struct ack *
+ack_behind(const struct ack_table *t, uint64_t fence)
+{
+	struct ack *a = TAILQ_FIRST(&t->fenced);
+
+	return a != NULL && a->fence <= fence ? a : NULL;
+}
+
+bool
+ack_is_exhausted(const struct ack_table *t, const struct ack *a)
+{
+	return (a->flags & BUS_UNTIL_SETTLED) == 0 &&
+	    a->n_expired >= t->attempts;
+}
+
+uint64_t
+ack_deadline(const struct ack_table *t)
+{
+	const struct ack *a = TAILQ_FIRST(&t->due);
+
+	return a != NULL ? a->deadline : ACK_NEVER;
+}
+
+void
+ack_wait_all(struct ack_table *t)
+{
+	struct ack *a;
+
+	while ((a = TAILQ_FIRST(&t->due)) != NULL)
+		ack_wait(t, a);
+	while ((a = TAILQ_FIRST(&t->fenced)) != NULL)
+		ack_wait(t, a);
+}

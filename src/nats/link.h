@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link - one connection to NATS and what must outlive it.
+ *
+ *            +--------- back-off over ---------+
+ *            v                                 |
+ *   CONNECTING --connected--> SYNCING --fence--> UP
+ *       |                        |              |
+ *       +-------- failed --------+---- lost ----+--> DOWN
+ *
+ * cnats' own reconnecting is off: it holds its lock while it connects, and it
+ * gives up for good on errors that we can live with. Every loss, whatever its
+ * cause, ends in DOWN, and the next connection is a new one.
+ *
+ * A fence is a publish to a subject that nobody listens to; the "no
+ * responders" that comes back proves that the server has handled everything
+ * before it. Where somebody does listen to everything, or the user may not
+ * publish there, a PING does the same through the flusher's thread.
+ *
+ * NATS thread only.
+ */
+#pragma once
+
+#include <nats/nats.h>
+
+#include "base/timer.h"
+#include "nats/ack.h"
+#include "nats/bus.h"
+#include "nats/cover.h"
+#include "nats/link_adapter.h"
+
+struct connect_job;
+struct flush_job;
+struct receive_gate;
+struct outgoing;
+TAILQ_HEAD(outgoing_list, outgoing);
+
+enum link_state {
+	LINK_DOWN,       /* waits for its back-off to be over */
+	LINK_CONNECTING, /* the helper is at it */
+	LINK_SYNCING,    /* subscriptions are on their way */
+	LINK_UP,
+	LINK_REFUSED /* a device's credentials are wrong; final */
+};
+
+/* A BUS_SUBSCRIBED that waits for a fence. */
+struct subscribed {
+	STAILQ_ENTRY(subscribed) entry;
+	uint64_t fence;
+	uint64_t token;
+	unsigned worker;
+};
+
+struct link {
+	struct bus *bus;
+	uint32_t id;
+	enum link_state state;
+	struct hash_node by_id;
+	TAILQ_ENTRY(link)
+	by_dirt;
+	TAILQ_ENTRY(link)
+	by_gathering;
+	bool is_dirty;     /* touched in this turn */
+	bool is_gathering; /* its write was put off */
+	bool was_up;       /* once or more */
+
+	/* The connection: SYNCING and UP. */
+	struct link_adapter *adapter;
+	natsConnection *nc;
+	natsSubscription *inbox_subscription;
+	size_t max_payload;
+	unsigned n_unasked; /* publishes since cnats was asked for its buffer */
+	bool is_congested;  /* that buffer is full */
+
+	/* Names; they stay over connections. */
+	char *inbox; /* "_MQ.node.epoch." */
+	size_t inbox_len;
+	char *fence_subject;
+
+	/* Fences: sent and answered are numbers that only grow. */
+	uint64_t fences_sent;
+	uint64_t fences_answered;
+	uint64_t fence_since_ms; /* when the one in flight was sent */
+	bool fence_wanted;       /* somebody waits for the next one */
+	bool fence_by_ping;      /* the other way does not work here */
+	struct flush_job *flush; /* the flusher is at it */
+	uint64_t drain_fence;    /* the one behind everything */
+	uint64_t alive_ms;       /* when the server last gave a sign */
+	STAILQ_HEAD(, subscribed) subscribed;
+
+	/* What must outlive the connection. */
+	struct cover *cover;
+	struct ack_table acks;
+	struct outgoing_list waiting;   /* to be published, in order */
+	struct outgoing_list droppable; /* those of them without an ack */
+	size_t droppable_bytes;
+
+	struct timer retry;        /* DOWN: connect again */
+	struct timer watch;        /* SYNCING, UP: liveness */
+	struct timer expire;       /* the first deadline of acks */
+	struct timer narrow;       /* the cover has become loose */
+	unsigned n_failed;         /* attempts since it was last up */
+	char *complaint;           /* the last failure that was logged */
+	uint64_t flushed_us;       /* when it was last written */
+	struct receive_gate *gate; /* without NATS_HOOK */
+	struct device *device;     /* whose it is; NULL: the daemon's own */
+};
+
+struct link *link_new(struct bus *b, uint32_t id, struct device *device);
+/* Closes at once. Requests and acks are dropped without an answer. */
+void link_free(struct link **l);
+
+/* Connect now; for LINK_DOWN only. */
+void link_connect(struct link *l);
+/* The helper is done with a job of this link. */
+void link_on_connect(struct link *l, struct connect_job *j);
+
+/* It is to be looked at when this turn ends. */
+void link_touch(struct link *l);
+/* The end of a turn: notice a loss, send a fence, write. */
+void link_turn(struct link *l);
+/* Is everything that was published with the server, as far as it can be? */
+bool link_is_drained(const struct link *l);
+/* Send a fence behind everything published so far, for link_is_drained. */
+void link_drain(struct link *l);
+/* Shut the socket and forget the connection; the back-off begins. */
+void link_abort(struct link *l, const char *why);
+
+/* BUS_SUBSCRIBE and BUS_UNSUBSCRIBE. */
+void link_subscribe(struct link *l, unsigned worker, uint64_t token,
+    struct slice subject);
+void link_unsubscribe(struct link *l, struct slice subject);
+
+/* Can a message be published now? Then before anything that waits. */
+bool link_is_writable(const struct link *l);
+/* The number of the next fence; it will be sent. */
+uint64_t link_want_fence(struct link *l);
+/* A fence was answered: everything up to this number is done. */
+void link_on_fence(struct link *l, uint64_t fence);

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receive - every message from NATS: reply, retained request, or for devices.
+ *
+ * One cover can stand for many filters, so a message says nothing about which
+ * of our subscriptions it matched, and is sorted by its subject alone.
+ */
+#include "config.h"
+
+#include "nats/receive.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "nats/bus_thread.h"
+#include "nats/publish.h"
+
+/* A message from NATS, as far as it was looked at. */
+struct arrival {
+	struct link *link;
+	natsMsg *msg;
+	struct slice subject;
+	struct slice reply;
+	struct slice payload;
+};
+
+/* --- replies ------------------------------------------------------------ */
+
+static bool
+number_of(struct slice digits, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (digits.len == 0 || digits.len > 19)
+		return false;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(digits.ptr[i] - '0');
+	}
+	*out = n;
+	return true;
+}
+
+static struct slice
+inbox_of(const struct link *l)
+{
+	return slice_of(l->inbox, l->inbox_len);
+}
+
+static void
+on_fence_token(struct link *l, struct slice token)
+{
+	uint64_t fence;
+
+	if (token.len > 1 && token.ptr[0] == 'f' &&
+	    number_of(slice_skip(token, 1), &fence))
+		link_on_fence(l, fence);
+}
+
+static void
+on_reply(struct arrival *a)
+{
+	struct link *l = a->link;
+	struct slice token = slice_skip(a->subject, l->inbox_len);
+	bool none = a->payload.len == 0 && natsMsg_IsNoResponders(a->msg);
+	uint64_t seq;
+
+	if (number_of(token, &seq))
+		publish_on_reply(l, seq, a->payload, none);
+	else
+		on_fence_token(l, token);
+}
+
+/* --- for devices -------------------------------------------------------- */
+
+static void
+read_headers(struct arrival *a, struct header_reading *h)
+{
+	const char **keys = NULL;
+	int n = 0;
+
+	if (natsMsgHeader_Keys(a->msg, &keys, &n) != NATS_OK)
+		return;
+	h->wall_ms = clock_wall_ms();
+	for (int i = 0; i < n; i++) {
+		const char **values = NULL;
+		int n_values = 0;
+
+		if (natsMsgHeader_Values(a->msg, keys[i], &values, &n_values) !=
+		    NATS_OK)
+			continue;
+		for (int v = 0; v < n_values; v++)
+			if (values[v] != NULL)
+				header_read(h, keys[i], values[v]);
+		free((void *)values);
+	}
+	free((void *)keys);
+}
+
+static uint8_t
+inbound_qos(const struct bus_options *o, struct slice subject)
+{
+	uint8_t qos = 0;
+
+	for (size_t i = 0; i < o->n_inbound_qos; i++)
+		if (o->inbound_qos[i].qos > qos &&
+		    subject_match(slice_str(o->inbound_qos[i].subject),
+			subject))
+			qos = o->inbound_qos[i].qos;
+	return qos;
+}
+
+static bool
+is_request(const struct bus_options *o, struct slice subject)
+{
+	const char *const *row = o->request_subjects;
+
+	for (; row != NULL && *row != NULL; row++)
+		if (subject_match(slice_str(*row), subject))
+			return true;
+	return false;
+}
+
+/*
+ * The reply subject of a message that says QoS 0 is somebody's response
+ * topic; an empty answer to that would be taken for the response.
+ */
+static bool
+wants_answer(const struct arrival *a, const struct header_reading *h)
+{
+	return a->reply.len > 0 && (!h->has_qos || h->qos > 0);
+}
+
+static struct log_limit unmapped_limit;
+
+static bool
+map_topic(struct bus *b, struct slice subject)
+{
+	unsigned long held;
+
+	buf_reset(&b->topic);
+	if (subject_to_topic(&b->options->mapping, subject, &b->topic) ==
+	    SUBJECT_OK)
+		return true;
+	atomic_fetch_add(&b->stats.dropped_unmapped, 1);
+	if (log_limit_pass(&unmapped_limit, &held))
+		log_debug("NATS subject without a topic: %.*s (%lu more)",
+		    SLICE_ARG(subject), held);
+	return false;
+}
+
+/* The message as devices may see it, or NULL when they may not. */
+static struct message *
+message_from(struct arrival *a, struct slice subject)
+{
+	struct bus *b = a->link->bus;
+	const struct bus_options *o = b->options;
+	struct header_reading *h = &b->header;
+	struct message_parts parts = {
+		.subject = subject,
+		.payload = a->payload,
+		.from_nats = true,
+	};
+	uint8_t at_least;
+
+	if (!map_topic(b, subject))
+		return NULL;
+	header_read_start(h, 0, o->pass_headers);
+	read_headers(a, h);
+	parts.topic = buf_slice(&b->topic);
+	parts.is_request = a->reply.len > 0 && is_request(o, subject);
+	if (parts.is_request || wants_answer(a, h))
+		parts.reply = a->reply;
+	parts.qos = h->has_qos ? h->qos : a->reply.len > 0;
+	at_least = inbound_qos(o, subject);
+	if (parts.qos < at_least)
+		parts.qos = at_least;
+	parts.retain = h->retain;
+	parts.properties = buf_slice(&h->properties);
+	parts.expires_ms = h->expires_ms;
+	return message_new(&parts);
+}
+
+static void
+on_delivery(struct arrival *a)
+{
+	struct bus *b = a->link->bus;
+	struct message *m = message_from(a, a->subject);
+
+	if (m == NULL)
+		return;
+	b->ops->on_message(b->arg, a->link->id, m);
+	message_unref(&m);
+}
+
+/* --- retained messages -------------------------------------------------- */
+
+static void
+on_retained_request(struct arrival *a)
+{
+	struct bus *b = a->link->bus;
+	struct message_parts parts = {
+		.subject = a->subject,
+		.reply = a->reply,
+		.payload = a->payload,
+		.from_nats = true,
+	};
+	struct message *m = message_new(&parts);
+
+	b->ops->on_retained_request(b->arg, m);
+	message_unref(&m);
+}
+
+static void
+on_retained_set(struct arrival *a, struct slice subject)
+{
+	struct bus *b = a->link->bus;
+	struct message *m;
+
+	if (subject_is_reserved(subject))
+		return;
+	m = message_from(a, subject);
+	if (m == NULL)
+		return;
+	/* Nobody else has it yet. */
+	m->retain = true;
+	b->ops->on_retained_set(b->arg, m);
+	message_unref(&m);
+}
+
+/* What follows `prefix` and a dot; nothing when it is something else. */
+static struct slice
+behind(struct slice subject, const char *prefix)
+{
+	struct slice p = slice_str(prefix);
+
+	if (p.len == 0 || !slice_starts(subject, p) ||
+	    subject.len < p.len + 2 || subject.ptr[p.len] != '.')
+		return slice_of(NULL, 0);
+	return slice_skip(subject, p.len + 1);
+}
+
+/* Is it for the node itself? Then it was handled. */
+static bool
+is_own(struct arrival *a)
+{
+	const struct bus_options *o = a->link->bus->options;
+	struct slice set;
+
+	if (a->link->id != 0)
+		return false;
+	if (o->retained_request_subject != NULL &&
+	    o->retained_request_subject[0] != '\0' &&
+	    slice_eq(a->subject, slice_str(o->retained_request_subject))) {
+		on_retained_request(a);
+		return true;
+	}
+	set = behind(a->subject, o->retained_set_subject);
+	if (set.len > 0)
+		on_retained_set(a, set);
+	return set.len > 0;
+}
+
+/* --- sorting ------------------------------------------------------------ */
+
+static struct slice
+first_token(struct slice subject)
+{
+	const uint8_t *dot = memchr(subject.ptr, '.', subject.len);
+
+	return slice_of(subject.ptr,
+	    dot != NULL ? (size_t)(dot - subject.ptr) : subject.len);
+}
+
+/*
+ * A wide subscription brings inboxes and NATS' own subjects along; they are
+ * for devices only where somebody has asked for them by name. `_MQ` is ours
+ * and other nodes', and never for devices.
+ */
+static bool
+is_hidden(const struct arrival *a)
+{
+	if (a->subject.ptr[0] != '$' && a->subject.ptr[0] != '_')
+		return false;
+	if (slice_eq(first_token(a->subject), SLICE("_MQ")))
+		return true;
+	return subject_is_reserved(a->subject) &&
+	    !cover_wants_reserved(a->link->cover, first_token(a->subject));
+}
+
+static void
+sort(struct arrival *a)
+{
+	struct link *l = a->link;
+
+	if (slice_starts(a->subject, inbox_of(l))) {
+		on_reply(a);
+		return;
+	}
+	/* With echo the fence comes back itself where all is subscribed. */
+	if (slice_eq(a->subject, slice_str(l->fence_subject))) {
+		if (slice_starts(a->reply, inbox_of(l)))
+			on_fence_token(l, slice_skip(a->reply, l->inbox_len));
+		return;
+	}
+	if (is_hidden(a) || is_own(a))
+		return;
+	/* The server's word on a request that we have sent for a device. */
+	if (a->payload.len == 0 && natsMsg_IsNoResponders(a->msg))
+		return;
+	on_delivery(a);
+}
+
+static void
+receive(struct link *l, natsMsg *msg)
+{
+	struct bus_stats *stats = &l->bus->stats;
+	struct arrival a = {
+		.link = l,
+		.msg = msg,
+		.subject = slice_str(natsMsg_GetSubject(msg)),
+		.reply = slice_str(natsMsg_GetReply(msg)),
+		.payload = slice_of(natsMsg_GetData(msg),
+		    (size_t)natsMsg_GetDataLength(msg)),
+	};
+
+	atomic_fetch_add(&stats->in_msgs, 1);
+	atomic_fetch_add(&stats->in_bytes, a.payload.len);
+	if (a.subject.len > 0)
+		sort(&a);
+}
+
+#ifdef NATS_HOOK
+
+/*
+ * cnats exports these two, and its Debian package lists them among its
+ * symbols, but nats.h does not declare them. configure looks for them.
+ */
+typedef void natsMsgFilter(natsConnection *nc, natsMsg **msg, void *closure);
+void natsConn_setFilterWithClosure(natsConnection *nc, natsMsgFilter *filter,
+    void *closure);
+void natsMsg_free(void *msg);
+
+static void
+on_message(natsConnection *nc, natsMsg **msg, void *closure)
+{
+	(void)nc;
+	thread_assert_nats();
+	receive(closure, *msg);
+	natsMsg_free(*msg);
+	*msg = NULL;
+}
+
+void
+receive_start(struct link *l, natsConnection *nc)
+{
+	natsConn_setFilterWithClosure(nc, on_message, l);
+}
+
+natsSubscription *
+receive_subscribe(struct link *l, const char *subject)
+{
+	natsSubscription *sub = NULL;
+
+	/* Nothing reaches it: the filter takes every message. */
+	if (natsConnection_SubscribeSync(&sub, l->nc, subject) != NATS_OK)
+		return NULL;
+	return sub;
+}
+
+void
+receive_free(natsMsg *msg)
+{
+	natsMsg_free(msg);
+}
+
+struct receive_gate *
+receive_gate_new(struct bus *b, uint32_t link)
+{
+	(void)b;
+	(void)link;
+	return NULL;
+}
+
+#else
+
+/* A message on its way from cnats' delivery thread to ours. */
+struct parcel {
+	struct mail mail;
+	uint32_t link;
+	natsMsg *msg;
+};
+
+static void
+on_parcel(struct mail *mail, void *owner)
+{
+	struct parcel *p = container_of(mail, struct parcel, mail);
+	struct link *l = bus_find_link(owner, p->link);
+
+	if (l != NULL)
+		receive(l, p->msg);
+	natsMsg_Destroy(p->msg);
+	free(p);
+}
+
+static void
+on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
+    void *closure)
+{
+	struct receive_gate *gate = closure;
+	struct parcel *p = xcalloc(1, sizeof(*p));
+
+	(void)nc;
+	(void)sub;
+	p->mail.handle = on_parcel;
+	p->link = gate->link;
+	p->msg = msg;
+	mailbox_post(gate->mailbox, &p->mail);
+}
+
+void
+receive_start(struct link *l, natsConnection *nc)
+{
+	(void)l;
+	(void)nc;
+}
+
+natsSubscription *
+receive_subscribe(struct link *l, const char *subject)
+{
+	natsSubscription *sub = NULL;
+
+	if (natsConnection_Subscribe(&sub, l->nc, subject, on_message,
+		l->gate) != NATS_OK)
+		return NULL;
+	return sub;
+}
+
+void
+receive_free(natsMsg *msg)
+{
+	natsMsg_Destroy(msg);
+}
+
+struct receive_gate *
+receive_gate_new(struct bus *b, uint32_t link)
+{
+	struct receive_gate *gate = xcalloc(1, sizeof(*gate));
+
+	gate->next = b->gates;
+	gate->mailbox = &b->mailbox;
+	gate->link = link;
+	b->gates = gate;
+	return gate;
+}
+
+#endif
+
+void
+receive_free_gates(struct bus *b)
+{
+	struct receive_gate *gate;
+
+	while ((gate = b->gates) != NULL) {
+		b->gates = gate->next;
+		free(gate);
+	}
+}

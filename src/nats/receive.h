@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * receive - every message from NATS: reply, retained request, or for devices.
+ *
+ * With NATS_HOOK cnats hands messages over in the NATS thread, by a function
+ * that its header does not declare. Without, its delivery thread posts them
+ * to our mailbox.
+ */
+#pragma once
+
+#include <nats/nats.h>
+
+#include "base/mailbox.h"
+#include "nats/link.h"
+
+/*
+ * What a subscription knows of its link: links come and go, and the delivery
+ * thread may be late, so gates stay until the bus has stopped.
+ */
+struct receive_gate {
+	struct receive_gate *next;
+	struct mailbox *mailbox;
+	uint32_t link;
+};
+
+/* A gate for a link, where one is needed; else NULL. */
+struct receive_gate *receive_gate_new(struct bus *b, uint32_t link);
+void receive_free_gates(struct bus *b);
+
+/* Messages of this new connection are for this link. */
+void receive_start(struct link *l, natsConnection *nc);
+/* A subscription of the link; NULL when cnats refuses. */
+natsSubscription *receive_subscribe(struct link *l, const char *subject);
+/* Free a message that was made or received. */
+void receive_free(natsMsg *msg);
