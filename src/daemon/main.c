@@ -74,20 +74,6 @@ send_signal(const struct options *o, const struct config *c)
 	return EXIT_SUCCESS;
 }
 
-static bool MAIN_THREAD
-take_pid_file(const char *path)
-{
-	pid_t other = 0;
-	int err = *path != '\0' ? process_pid_file_take(path, &other) : 0;
-
-	if (err == -EEXIST)
-		log_error("already running with process id %ld, says %s",
-		    (long)other, path);
-	else if (err < 0)
-		log_error("pid file %s: %s", path, strerror(-err));
-	return err == 0;
-}
-
 static int MAIN_THREAD
 run(struct config *c, const char *path, const struct config_report *report)
 {
@@ -104,11 +90,7 @@ run(struct config *c, const char *path, const struct config_report *report)
 	    path != NULL ? path : "built-in defaults (no file)");
 	for (size_t i = 0; i < report->n_warnings; i++)
 		log_warning("%s", report->warnings[i]);
-	if (!take_pid_file(c->server.pid_file))
-		return EXIT_FAILURE;
-	log_info("up to %zu open descriptors", process_raise_files());
 	status = daemon_run(c);
-	process_pid_file_drop();
 	log_close();
 	return status;
 }
@@ -146,7 +128,6 @@ main(int argc, char *argv[])
 
 	thread_enter(THREAD_MAIN, "mqtt-natsd");
 	thread_assert_main();
-	process_block_signals();
 	if (!options_parse(argc, argv, &o, stderr))
 		return EXIT_USAGE;
 	switch (o.action) {
