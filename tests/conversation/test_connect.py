@@ -65,7 +65,7 @@ def test_zero_length_identifier_without_clean_session_gets_code_2(bridge):
 IDENTIFIERS = {
     "one letter": "x",
     "23 letters": "abcdefghijklmnopqrstuvw",
-    "300 letters": "long" * 75,
+    "200 letters": "long" * 50,
     "spaces": "a b c",
     "dots": "a.b.>",
     "stars": "*",
