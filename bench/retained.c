@@ -144,10 +144,10 @@ run_publish(struct retained *r, uint32_t i)
 }
 
 static void
-run_fill(struct retained *r, uint32_t upto)
+run_fill(struct retained *r, uint32_t wanted)
 {
-	while (r->acked < upto) {
-		while (r->sent < upto && r->sent - r->acked < r->o->window)
+	while (r->acked < wanted) {
+		while (r->sent < wanted && r->sent - r->acked < r->o->window)
 			run_publish(r, r->sent++);
 		run_turn(r);
 	}
