@@ -67,6 +67,12 @@ bus_next_event(struct bus *b, unsigned worker, struct bus_event *out)
 	return lane_next_event(&b->lanes[worker], out);
 }
 
+bool
+bus_has_event(struct bus *b, unsigned worker)
+{
+	return lane_has_event(&b->lanes[worker]);
+}
+
 const struct bus_stats *
 bus_stats(const struct bus *b)
 {

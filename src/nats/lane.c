@@ -83,6 +83,12 @@ lane_next_event(struct lane *l, struct bus_event *out)
 }
 
 bool
+lane_has_event(struct lane *l)
+{
+	return !ring_is_empty(l->events);
+}
+
+bool
 lane_next_request(struct lane *l, struct bus_request *out)
 {
 	return ring_get(l->requests, out);

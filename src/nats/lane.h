@@ -44,6 +44,8 @@ void lane_flush(struct lane *l) WORKER_THREAD;
 size_t lane_room(struct lane *l) WORKER_THREAD;
 bool lane_next_event(struct lane *l, struct bus_event *out) WORKER_THREAD;
 
+bool lane_has_event(struct lane *l) WORKER_THREAD;
+
 bool lane_next_request(struct lane *l, struct bus_request *out) NATS_THREAD;
 bool lane_has_requests(struct lane *l) NATS_THREAD;
 /* Requests were taken: a worker that waits for room may go on. */
