@@ -244,20 +244,20 @@ Test(log, control_characters_are_escaped)
 	log_close();
 }
 
-/* Two sizes, so that one of them would cut a character in the middle. */
+/* Three sizes, two of which would cut a character in the middle. */
 Test(log, long_line_is_cut_between_characters)
 {
-	static const char *const heads[] = { "", "x" };
-	char *text, umlauts[10001];
+	static const char *const heads[] = { "", "x", "xx" };
+	char *text, euros[9001];
 	size_t i, len;
 
-	for (i = 0; i < 10000; i += 2)
-		memcpy(umlauts + i, "\xc3\xa4", 2);
-	umlauts[10000] = '\0';
+	for (i = 0; i < 9000; i += 3)
+		memcpy(euros + i, "\xe2\x82\xac", 3);
+	euros[9000] = '\0';
 	open_log();
 	for (i = 0; i < countof(heads); i++) {
 		cr_assert(eq(int, truncate("log", 0), 0));
-		log_notice("%s%s", heads[i], umlauts);
+		log_notice("%s%s", heads[i], euros);
 		text = read_all("log");
 		len = strlen(text);
 		cr_expect(gt(sz, len, 1000));
@@ -406,9 +406,27 @@ Test(log, journal_of_somebody_else_does_not_count)
 	expect_content("err", "^" TIME_RE "notice worker-1: one\n$");
 }
 
-Test(log, errno_survives)
+Test(log, reopening_uses_up_no_descriptors)
 {
+	int i, lowest, now;
+
 	open_log();
+	lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(lowest);
+	for (i = 0; i < 10; i++) {
+		cr_assert(eq(int, log_reopen(), 0));
+		log_close();
+		open_log();
+	}
+	now = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(now);
+	cr_expect(eq(int, now, lowest));
+	log_close();
+}
+
+Test(log, errno_survives_even_a_full_disk)
+{
+	cr_assert(eq(int, log_open("/dev/full"), 0));
 	errno = EXFULL;
 	log_notice("x");
 	cr_expect(eq(int, errno, EXFULL));
@@ -532,9 +550,13 @@ pass_often(void *arg)
 	unsigned long *counted = arg, held;
 	unsigned i;
 
-	for (i = 0; i < 10000; i++)
+	for (i = 0; i < 10000; i++) {
+		/* Another second has passed, so that more than one passes. */
+		if (i % 4 == 0)
+			atomic_store(&shared_limit.next_ms, 0);
 		if (log_limit_pass(&shared_limit, &held))
 			*counted += 1 + held;
+	}
 	return NULL;
 }
 
