@@ -6,10 +6,11 @@
  * notice   state of the service      info     a client came or went
  * debug    packets
  *
- * A line is "2026-11-23 11:13:15.227 warning worker-1: text". Control
- * characters in the text are shown as \xNN, so that no peer can forge a
- * line. Under systemd (JOURNAL_STREAM set) the time is left out and the level
- * is the "<N>" prefix that journald reads. Any thread.
+ * A line is "2026-11-23 11:13:15.227 warning worker-1: text", in local time.
+ * Control characters in the text, and what is not UTF-8, are shown as \xNN,
+ * so that no peer can forge a line; what is too long is cut. Under systemd
+ * (JOURNAL_STREAM names standard error) the time is left out and the level is
+ * the "<N>" prefix that journald reads. errno is left alone. Any thread.
  */
 #pragma once
 
@@ -18,13 +19,7 @@
 
 #include "base/attr.h"
 
-enum log_level {
-	LOG_ERROR,
-	LOG_WARNING,
-	LOG_NOTICE,
-	LOG_INFO,
-	LOG_DEBUG
-};
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
 /*
  * Send lines to the file at `path`, appended, made 0640; NULL or "": standard
@@ -46,14 +41,14 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_vwrite(enum log_level level, const char *fmt, va_list ap)
     PRINTF_LIKE(2, 0);
 
-#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
-#define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                    \
-	do {                                              \
-		if (log_enabled(LOG_DEBUG))               \
-			log_write(LOG_DEBUG, __VA_ARGS__); \
+#define log_notice(...)  log_write(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)                                                         \
+	do {                                                                   \
+		if (log_enabled(LOG_DEBUG))                                    \
+			log_write(LOG_DEBUG, __VA_ARGS__);                     \
 	} while (0)
 
 /*

@@ -29,8 +29,8 @@ void mailbox_init(struct mailbox *mb, struct waker *waker);
 /* Any thread: hand over a letter and wake the owner. */
 void mailbox_post(struct mailbox *mb, struct mail *mail);
 /*
- * Owner: handle everything that is there, oldest first. Returns how many
- * letters were handled.
+ * Owner: handle everything that is there, oldest first; what is posted
+ * meanwhile stays for the next call. Returns how many letters were handled.
  */
 size_t mailbox_drain(struct mailbox *mb, void *owner);
 /* Any thread: letters waiting; a hint for back-pressure. */

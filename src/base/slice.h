@@ -17,7 +17,7 @@ struct slice {
 };
 
 /* For a string literal: SLICE("abc"). */
-#define SLICE(literal) \
+#define SLICE(literal)                                                         \
 	((struct slice){ (const uint8_t *)(literal), sizeof(literal) - 1 })
 
 /* Arguments for printf's "%.*s". */
@@ -38,7 +38,8 @@ slice_str(const char *s)
 static inline bool
 slice_eq(struct slice a, struct slice b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+	return a.len == b.len &&
+	    (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 static inline bool

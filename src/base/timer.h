@@ -28,6 +28,7 @@ struct timer {
 struct timer_wheel;
 
 struct timer_wheel *timer_wheel_new(uint64_t now_ms);
+/* What is still armed is disarmed. */
 void timer_wheel_free(struct timer_wheel **w);
 
 /* Prepare a timer; all zero with fn set is the same. */
@@ -41,7 +42,10 @@ timer_is_armed(const struct timer *t)
 {
 	return t->prev != 0;
 }
-/* Fire all that is due; `arg` goes to every function. */
+/*
+ * Fire all that is due; `arg` goes to every function. What a function arms
+ * for a time that has passed fires in the next call.
+ */
 void timer_advance(struct timer_wheel *w, uint64_t now_ms, void *arg);
 /*
  * Milliseconds until timer_advance should be called again, at least 0; -1
