@@ -128,6 +128,7 @@ struct config {
 		unsigned max_topic_levels;
 		unsigned max_client_id_length;
 		unsigned max_subscriptions; /* of a session */
+		size_t max_retained;        /* 0: no limit */
 	} limits;
 
 	struct {

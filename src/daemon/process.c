@@ -261,14 +261,15 @@ process_pid_file_read(const char *path, pid_t *out)
 size_t
 process_raise_files(void)
 {
-	struct rlimit limit;
+	struct rlimit limit, want;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 1024;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 1024;
+	want = limit;
+	want.rlim_cur = limit.rlim_max;
+	if (limit.rlim_cur < limit.rlim_max &&
+	    setrlimit(RLIMIT_NOFILE, &want) == 0)
+		limit = want;
 	return (size_t)limit.rlim_cur;
 }
 
