@@ -348,8 +348,8 @@ Test(config, without_nats_nothing_waits_for_it)
 		"x.ini:3: [nats] identity = user needs NATS, and url is "
 		"empty\n" },
 	    { "[nats]\nurl =\nwhen_down = refuse\n",
-		"x.ini:3: [nats] when_down = refuse would refuse everybody: url "
-		"is empty\n" });
+		"x.ini:3: [nats] when_down = refuse would refuse everybody: "
+		"url is empty\n" });
 }
 
 Test(config, credentials_fit_together)
@@ -396,13 +396,13 @@ Test(config, a_packet_fits_into_the_output)
 Test(config, every_mistake_is_told_in_order)
 {
 	EXPECT_BAD({ "a = 1\n[server]\nworkers = none\nfoo\n[nats\nurl = x\n"
-		     "[log]\nlevle = debug\nlevel = loud\n",
+		     "[log]\nlewel = debug\nlevel = loud\n",
 	    "x.ini:1: expected a [SECTION] first\n"
 	    "x.ini:3: [server] workers = none: must be auto or a number "
 	    "between 1 and 256\n"
 	    "x.ini:4: expected KEY = VALUE\n"
 	    "x.ini:5: ] is missing\n"
-	    "x.ini:8: unknown key \"levle\" in [log]; did you mean \"level\"?\n"
+	    "x.ini:8: unknown key \"lewel\" in [log]; did you mean \"level\"?\n"
 	    "x.ini:9: [log] level = loud: must be one of error, warning, "
 	    "notice, info, debug\n" });
 }
@@ -670,6 +670,54 @@ Test(config, secrets_are_not_printed)
 	cr_expect_not_null(strstr(text, "\ntoken =\n"));
 	free(text);
 	config_free(&c);
+}
+
+/* --- the sample file --- */
+
+/* Its text; with `live`, each key that it holds as a comment is one. */
+static char *
+sample(bool live)
+{
+	const char *top = getenv("top_srcdir");
+	char *name = xasprintf("%s/etc/mqtt-nats.ini", top != NULL ? top : ".");
+	FILE *f = fopen(name, "r");
+	char *line = NULL;
+	size_t size = 0;
+	struct buf b = { 0 };
+	char *text;
+
+	cr_assert_not_null(f, "%s", name);
+	while (getline(&line, &size, f) > 0) {
+		bool is_key = line[0] == ';' && line[1] >= 'a' &&
+		    line[1] <= 'z' && strstr(line, "/#") == NULL;
+
+		buf_append_str(&b, line + (live && is_key));
+	}
+	free(line);
+	fclose(f);
+	free(name);
+	text = xmemdup0(buf_ptr(&b), buf_len(&b));
+	buf_fini(&b);
+	return text;
+}
+
+Test(config, the_sample_file_means_the_defaults)
+{
+	struct config *c = parse_good("");
+	char *defaults = printed(c);
+
+	config_free(&c);
+	for (int live = 0; live <= 1; live++) {
+		char *text = sample(live), *shown;
+
+		c = parse_good(text);
+		shown = printed(c);
+		cr_expect_str_eq(shown, defaults, "%s", text);
+		free(shown);
+		free(text);
+		config_free(&c);
+	}
+	free(defaults);
 }
 
 /* --- the rest --- */
