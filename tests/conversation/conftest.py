@@ -115,6 +115,13 @@ def shared():
     pair.stop()
 
 
+@pytest.fixture
+def mqtt_natsd():
+    """For what a stand-in cannot be asked."""
+    if AGAINST != "mqtt-natsd":
+        pytest.skip("needs mqtt-natsd")
+
+
 TAGS = itertools.count(1)
 
 

@@ -189,7 +189,7 @@ def attack(port, choose, count):
                 s.shutdown(socket.SHUT_WR)
                 while s.recv(4096):
                     pass
-            except ConnectionError:
+            except OSError:
                 pass
 
 
