@@ -235,10 +235,12 @@ client_end(struct client *c, bool with_will, const char *why)
 void
 client_close(struct client *c, enum mqtt_reason reason, const char *why)
 {
-	const char *text = why != NULL ? why : mqtt_reason_text(reason);
+	char text[REASON_STRING_MAX];
 
 	if (c->state == CLIENT_CLOSING)
 		return;
+	(void)snprintf(text, sizeof(text), "%s%s%s", mqtt_reason_text(reason),
+	    why != NULL ? ": " : "", why != NULL ? why : "");
 	/* v5 [MQTT-4.13.1-1]; 3.x has no DISCONNECT from the server */
 	if (c->version == MQTT_V5 && c->state == CLIENT_ONLINE)
 		packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT,
@@ -271,7 +273,7 @@ on_pingreq(struct client *c, const struct frame *f)
 	enum mqtt_reason rc = packet_decode_empty(f);
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed PINGREQ");
+		client_close(c, rc, "PINGREQ");
 		return;
 	}
 	packet_encode_empty(&c->out, MQTT_PINGRESP); /* [MQTT-3.12.4-1] */
@@ -342,7 +344,7 @@ client_on_disconnect(struct client *c, const struct frame *f)
 	struct session *s = c->session;
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed DISCONNECT");
+		client_close(c, rc, "DISCONNECT");
 		return;
 	}
 	if (properties_has(&p.properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL)) {

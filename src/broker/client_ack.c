@@ -102,7 +102,7 @@ client_on_ack(struct client *c, const struct frame *f)
 	enum mqtt_reason rc = packet_decode_ack(f, c->version, &p);
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed acknowledgement");
+		client_close(c, rc, "acknowledgement");
 		return;
 	}
 	switch (f->type) {

@@ -252,7 +252,7 @@ client_on_publish(struct client *c, const struct frame *f)
 	const char *why = NULL;
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed PUBLISH");
+		client_close(c, rc, "PUBLISH");
 		return;
 	}
 	home_count(c->home, messages_in);

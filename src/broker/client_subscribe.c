@@ -191,7 +191,7 @@ client_on_subscribe(struct client *c, const struct frame *f)
 	uint32_t id = 0;
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed SUBSCRIBE");
+		client_close(c, rc, "SUBSCRIBE");
 		return;
 	}
 	if (properties_has(&p.properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER))
@@ -231,7 +231,7 @@ client_on_unsubscribe(struct client *c, const struct frame *f)
 	enum mqtt_reason rc = packet_decode_subscribe(f, c->version, &p);
 
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "malformed UNSUBSCRIBE");
+		client_close(c, rc, "UNSUBSCRIBE");
 		return;
 	}
 	while (packet_next_filter(&p.topics, MQTT_UNSUBSCRIBE, &pf))
