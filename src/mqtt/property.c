@@ -96,8 +96,8 @@ static const struct {
 };
 
 /*
- * Take one property off the reader, whatever packet it stands in. Strings
- * are not checked; false, and the reader bad, when there is no whole one.
+ * Take one property off the reader, whatever packet it stands in; false when
+ * there is no whole one that we know. Strings are not checked.
  */
 static bool
 take(struct reader *r, struct property *out)
@@ -105,10 +105,8 @@ take(struct reader *r, struct property *out)
 	uint32_t id = reader_varint(r);
 
 	*out = (struct property){ .id = id };
-	if (r->bad || id >= MQTT_PROP_END || rules[id].packets == 0) {
-		r->bad = true;
+	if (r->bad || id >= MQTT_PROP_END || rules[id].packets == 0)
 		return false;
-	}
 	switch ((enum wire_type)rules[id].type) {
 	case BYTE:
 		out->number = reader_u8(r);

@@ -436,3 +436,10 @@ Test(property, put_with_another_wire_type_is_refused, .signal = SIGABRT)
 
 	property_put_u16(&b, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL, 1);
 }
+
+Test(property, put_of_a_number_as_text_is_refused, .signal = SIGABRT)
+{
+	struct buf b = { 0 };
+
+	property_put_slice(&b, MQTT_PROP_TOPIC_ALIAS, SLICE("1"));
+}
