@@ -32,9 +32,8 @@
 
 /* --- what is wrong --- */
 
-static void
-report_add(char ***list, size_t *n, const struct config_loader *l,
-    unsigned line, const char *fmt, va_list ap)
+static void PRINTF_LIKE(5, 0) report_add(char ***list, size_t *n,
+    const struct config_loader *l, unsigned line, const char *fmt, va_list ap)
 {
 	struct buf b = { 0 };
 	char text[1024];

@@ -317,7 +317,10 @@ Test(config, listeners_do_not_collide)
 		"1883 of 0:0:0::1\n" },
 	    { "[listener a]\naddress=0.0.0.0\n[listener b]\n",
 		"x.ini:3: [listener b] and [listener a] both listen on port "
-		"1883 of 127.0.0.1\n" });
+		"1883 of 127.0.0.1\n" },
+	    { "[listener a]\n[listener b]\naddress=0.0.0.0\n",
+		"x.ini:2: [listener b] and [listener a] both listen on port "
+		"1883 of 0.0.0.0\n" });
 }
 
 Test(config, listeners_may_share_what_does_not_collide)
@@ -381,6 +384,15 @@ Test(config, retained_subjects_do_not_overlap)
 	    { "[nats]\nretained_set_subject = mqtt.retained\n",
 		"x.ini: [nats] retained_request_subject lies within "
 		"retained_set_subject\n" });
+}
+
+Test(config, retained_subjects_are_compared_by_token)
+{
+	struct config *c = parse_good("[nats]\nretained_set_subject = a.b\n"
+				      "retained_request_subject = a.bc\n");
+
+	cr_expect_str_eq(c->nats.retained_request_subject, "a.bc");
+	config_free(&c);
 }
 
 Test(config, a_packet_fits_into_the_output)

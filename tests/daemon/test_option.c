@@ -106,8 +106,9 @@ Test(option, numbers_keep_to_their_range)
 	    { "", NO_ATTEMPTS }, { "-1", NO_ATTEMPTS }, { "+1", NO_ATTEMPTS },
 	    { "1k", NO_ATTEMPTS }, { "1 2", NO_ATTEMPTS },
 	    { "0x10", NO_ATTEMPTS },
-	    /* 2^64 + 1 */
-	    { "18446744073709551617", NO_ATTEMPTS });
+	    /* 2^64 + 1 and 2^65 + 10 */
+	    { "18446744073709551617", NO_ATTEMPTS },
+	    { "36893488147419103242", NO_ATTEMPTS });
 }
 
 #define NO_WORKERS "must be auto or a number between 1 and 256"
@@ -326,7 +327,8 @@ Test(option, the_nearest_key_is_found)
 	    "max_packet_size");
 	/* The very word, elsewhere. */
 	cr_expect_str_eq(option_nearest("nats", "ack_timeout")->section, "qos");
-	cr_expect_not_null(option_nearest("log", "xyzzy"));
+	/* Something like it elsewhere does not count. */
+	cr_expect_str_eq(option_nearest("log", "urll")->section, "log");
 	cr_expect_str_eq(option_nearest_section("lisener"), "listener");
 	cr_expect_str_eq(option_nearest_section("akc"), "ack");
 	cr_expect_str_eq(option_nearest_section("limit"), "limits");
