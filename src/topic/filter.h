@@ -12,7 +12,7 @@ struct filter {
 	struct slice share; /* group of $share/GROUP/FILTER, else empty */
 	struct slice match; /* what topics are matched against */
 	bool is_shared;
-	bool has_wildcard;  /* in `match` */
+	bool has_wildcard; /* in `match` */
 };
 
 /*
