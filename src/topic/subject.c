@@ -76,8 +76,8 @@ pattern_below_prefix(struct slice pattern, struct slice prefix,
 }
 
 /*
- * The most common work of all: the subject of what lies below the topic
- * prefix. Topics have no wildcards, so that they are filters here.
+ * The subject of what lies below the topic prefix. A topic is a filter that
+ * happens to have no wildcard.
  */
 static void
 put_subject(const struct mapping *m, struct slice below, struct buf *out,
