@@ -45,8 +45,9 @@ refuse(struct client *c, enum mqtt_reason reason, const char *why)
 static void
 refuse_version(struct client *c, uint8_t version)
 {
-	/* v5 [MQTT-3.1.2-2], v3.1.1 [MQTT-3.1.2-2] */
-	c->version = version >= MQTT_V5 ? MQTT_V5 : MQTT_V311;
+	/* v5 [MQTT-3.1.2-2], v3.1.1 [MQTT-3.1.2-2]. What a level that nobody
+	 * has defined would understand is unknown: the older form is short. */
+	c->version = version == MQTT_V5 ? MQTT_V5 : MQTT_V311;
 	c->wants_problem_information = true;
 	refuse(c, MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION, NULL);
 }

@@ -262,19 +262,27 @@ queue(struct home *h, struct session *s, struct outgoing *o)
 	return 0;
 }
 
+/* Does something older wait? Nothing overtakes it, whatever its QoS. */
+static bool
+waits(const struct session *s)
+{
+	return s->backlog.n > 0 ||
+	    (s->client != NULL && s->client->feeds != NULL);
+}
+
 static unsigned
 offer_unacknowledged(struct home *h, struct session *s, struct message *m,
     struct outgoing *o)
 {
 	unsigned result = 0;
 
-	if (s->client != NULL) {
+	if (s->client != NULL && !waits(s)) {
 		if (fits_client(s->client, m, o))
 			result = send_unacknowledged(s->client, m, o);
 		free(o->more_ids);
 		return result;
 	}
-	if (!h->broker->options->queue_qos0) {
+	if (s->client == NULL && !h->broker->options->queue_qos0) {
 		free(o->more_ids);
 		return 0;
 	}
@@ -297,8 +305,7 @@ offer(struct home *h, struct session *s, struct message *m,
 		outgoing_fini(&o);
 		return 0;
 	}
-	if (c == NULL || s->backlog.n > 0 || c->feeds != NULL ||
-	    !can_send_acknowledged(c))
+	if (c == NULL || waits(s) || !can_send_acknowledged(c))
 		return queue(h, s, &o);
 	send_acknowledged(c, &o, true);
 	return DELIVER_REACHED | DELIVER_TAKEN;

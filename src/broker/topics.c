@@ -67,6 +67,11 @@ topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
 		*why = "the topic is reserved by NATS";
 		return MQTT_RC_NOT_AUTHORIZED;
 	}
+	/* Control characters that the mapping has no escape for. */
+	if (!subject_valid(buf_slice(&h->subject), false)) {
+		*why = "the topic cannot be a NATS subject";
+		return MQTT_RC_TOPIC_NAME_INVALID;
+	}
 	return check_nats_limits(h, payload_len, why);
 }
 
@@ -98,6 +103,10 @@ topics_check_filter(struct home *h, const struct filter *f, const char **why)
 	if (subject_is_reserved(buf_slice(&h->subject))) {
 		*why = "the filter is reserved by NATS";
 		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	if (!subject_valid(buf_slice(&h->subject), true)) {
+		*why = "the filter cannot be a NATS subscription";
+		return MQTT_RC_TOPIC_FILTER_INVALID;
 	}
 	if (h->broker->bus != NULL &&
 	    buf_len(&h->subject) + REPLY_MAX >

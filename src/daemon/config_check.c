@@ -243,22 +243,10 @@ check_files(struct config_loader *l)
 	    (is_set(c->nats.password) || is_set(c->nats.token) ||
 		strchr(c->nats.url, '@') != NULL))
 		config_warning(l, 0,
-		    "everybody can read this file, and a secret is in it");
+		    "everybody can read this file, and it holds credentials");
 }
 
 /* --- the rest --- */
-
-static void
-check_limits(struct config_loader *l)
-{
-	const struct config *c = l->config;
-	bool is_output = given(l, "limits", "max_output_bytes") != NULL;
-
-	if (c->limits.max_output_bytes < c->limits.max_packet_size)
-		key_error(l, "limits",
-		    is_output ? "max_output_bytes" : "max_packet_size",
-		    "[limits] max_output_bytes is less than max_packet_size");
-}
 
 static void
 check_monitor(struct config_loader *l)
@@ -303,7 +291,6 @@ config_check(struct config_loader *l)
 	check_tls(l);
 	check_retained_subjects(l);
 	check_files(l);
-	check_limits(l);
 	check_monitor(l);
 	check_auth(l);
 }

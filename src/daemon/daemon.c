@@ -76,6 +76,7 @@ fill_broker_options(struct daemon *d)
 		.max_topic_levels = c->limits.max_topic_levels,
 		.max_client_id_length = c->limits.max_client_id_length,
 		.max_subscriptions = c->limits.max_subscriptions,
+		.max_retained = c->limits.max_retained,
 		.queue_qos0 = c->limits.queue_qos0,
 		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
 		.allow_anonymous = c->auth.allow_anonymous,

@@ -395,16 +395,6 @@ Test(config, retained_subjects_are_compared_by_token)
 	config_free(&c);
 }
 
-Test(config, a_packet_fits_into_the_output)
-{
-	EXPECT_BAD({ "[limits]\nmax_output_bytes = 1m\n",
-		       "x.ini:2: [limits] max_output_bytes is less than "
-		       "max_packet_size\n" },
-	    { "[limits]\n\nmax_packet_size = 9m\n",
-		"x.ini:3: [limits] max_output_bytes is less than "
-		"max_packet_size\n" });
-}
-
 Test(config, every_mistake_is_told_in_order)
 {
 	EXPECT_BAD({ "a = 1\n[server]\nworkers = none\nfoo\n[nats\nurl = x\n"
@@ -555,7 +545,8 @@ Test(config, secrets_that_everybody_reads_are_warned_about, .fini = remove_file)
 	write_file("[nats]\nuser = u\npassword = hush\n", 0644);
 	s = load_warnings();
 	expected = xasprintf(
-	    "%s: everybody can read this file, and a secret is in it\n", path);
+	    "%s: everybody can read this file, and it holds credentials\n",
+	    path);
 	cr_expect_str_eq(s, expected);
 	free(s);
 	free(expected);
