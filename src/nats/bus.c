@@ -13,6 +13,7 @@
 
 #include <event2/event.h>
 #include <nats/nats.h>
+#include <openssl/ssl.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -276,6 +277,15 @@ has_requests(struct bus *b)
 	return false;
 }
 
+static bool
+has_room_again(struct bus *b)
+{
+	for (unsigned w = 0; w < b->options->n_workers; w++)
+		if (lane_has_room_again(&b->lanes[w]))
+			return true;
+	return false;
+}
+
 /* --- a turn ------------------------------------------------------------- */
 
 static bool
@@ -356,7 +366,7 @@ fall_asleep(struct bus *b)
 {
 	waker_arm(&b->waker);
 	if (TAILQ_EMPTY(&b->dirty) && mailbox_len(&b->mailbox) == 0 &&
-	    (b->n_congested > 0 || !has_requests(b))) {
+	    (b->n_congested > 0 || !has_requests(b)) && !has_room_again(b)) {
 		set_alarm(b);
 		return true;
 	}
@@ -562,6 +572,24 @@ subscribe_own(struct bus *b)
 	free(below);
 }
 
+/*
+ * If cnats has used TLS, it frees OpenSSL's list of compression methods when
+ * the process exits, and then OpenSSL does (nats.c issue 904). Nobody uses
+ * that list, so it is hidden from both.
+ */
+static void
+hide_compression(void)
+{
+	/* Stored for real, so that it stays reachable and is no leak. */
+	static _Atomic(STACK_OF(SSL_COMP) *) hidden;
+	STACK_OF(SSL_COMP) * methods;
+
+	OPENSSL_init_ssl(0, NULL);
+	methods = SSL_COMP_set0_compression_methods(NULL);
+	if (methods != NULL)
+		atomic_store(&hidden, methods);
+}
+
 /* Two inits of cnats at the same time are not safe; main makes one. */
 static int
 open_library(void)
@@ -569,6 +597,7 @@ open_library(void)
 	/* 0: do not spin for its locks. */
 	natsStatus s = nats_Open(0);
 
+	hide_compression();
 	if (s == NATS_OK)
 		return 0;
 	log_error("cannot start the NATS library: %s", natsStatus_GetText(s));

@@ -149,6 +149,13 @@ lane_show_events(struct lane *l)
 }
 
 bool
+lane_has_room_again(struct lane *l)
+{
+	return !STAILQ_EMPTY(&l->overflow) &&
+	    !atomic_load_explicit(&l->bus_waits, memory_order_acquire);
+}
+
+bool
 lane_take_request(struct lane *l, struct bus_request *out)
 {
 	return ring_get(l->requests, out);

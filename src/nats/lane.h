@@ -58,6 +58,12 @@ void lane_event(struct lane *l, const struct bus_event *e) NATS_THREAD;
  */
 bool lane_show_events(struct lane *l) NATS_THREAD;
 
+/*
+ * Has the worker emptied its ring since lane_show_events said no? To be asked
+ * once more after the waker was armed.
+ */
+bool lane_has_room_again(struct lane *l) NATS_THREAD;
+
 /* Both threads have ended: take what is left. */
 bool lane_take_request(struct lane *l, struct bus_request *out);
 bool lane_take_event(struct lane *l, struct bus_event *out);

@@ -94,7 +94,7 @@ on_flushed(struct mail *mail, void *owner)
 	(void)owner;
 	if (l != NULL) {
 		l->flush = NULL;
-		if (f->status == NATS_OK)
+		if (f->status == NATS_OK) /* the PONG was read: alive */
 			link_on_fence(l, f->fence);
 		link_touch(l);
 	}
@@ -273,7 +273,6 @@ link_on_fence(struct link *l, uint64_t fence)
 	if (fence <= l->fences_answered || fence > l->fences_sent)
 		return;
 	l->fences_answered = fence;
-	l->alive_ms = l->bus->now_ms;
 	take_max_payload(l);
 	if (l->state == LINK_SYNCING)
 		go_up(l);
@@ -375,6 +374,8 @@ on_socket(void *arg, bool was_read)
 {
 	struct link *l = arg;
 
+	/* The turn's own time is from before the loop slept. */
+	l->bus->now_ms = clock_mono_ms();
 	if (was_read)
 		l->alive_ms = l->bus->now_ms;
 	link_touch(l);

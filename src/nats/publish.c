@@ -445,12 +445,14 @@ publish_rewind(struct link *l)
 	ack_wait_all(&l->acks);
 	timer_cancel(l->bus->wheel, &l->expire);
 	TAILQ_FOREACH(a, &l->acks.all, by_seq) {
+		struct outgoing *o;
+
 		if (a->queued != NULL && a->n_sent == 0)
 			continue;
 		if (a->queued != NULL)
 			discard(l, a->queued);
-		TAILQ_INSERT_TAIL(&first,
-		    outgoing_new(BUS_PUBLISH, a->message, a), in_waiting);
+		o = outgoing_new(BUS_PUBLISH, a->message, a);
+		TAILQ_INSERT_TAIL(&first, o, in_waiting);
 	}
 	TAILQ_CONCAT(&first, &l->waiting, in_waiting);
 	TAILQ_CONCAT(&l->waiting, &first, in_waiting);
