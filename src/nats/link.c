@@ -609,8 +609,11 @@ link_turn(struct link *l)
 	publish_waiting(l);
 	if (l->fence_wanted && !fence_in_flight(l))
 		send_fence(l);
-	if (atomic_load(&l->adapter->want_write))
+	if (atomic_load(&l->adapter->want_write)) {
 		write_out(l);
+		/* All may be written at once: nothing else would tell. */
+		publish_check_output(l);
+	}
 	if (link_adapter_is_gone(l->adapter))
 		lose_connection(l);
 }
