@@ -194,7 +194,8 @@ check_retained_subjects(struct config_loader *l)
 	size_t len = strlen(c->nats.retained_set_subject);
 	const char *request = c->nats.retained_request_subject;
 
-	if (len == 0 || strncmp(request, c->nats.retained_set_subject, len) ||
+	if (len == 0 ||
+	    strncmp(request, c->nats.retained_set_subject, len) != 0 ||
 	    (request[len] != '.' && request[len] != '\0'))
 		return;
 	key_error(l, "nats", "retained_request_subject",
