@@ -48,6 +48,7 @@ def guarded(item):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_setup(item):
+    watched.clear()
     yield from guarded(item)
 
 
@@ -141,10 +142,7 @@ def bridge(shared, tag):
     watched.append((daemon, start))
     yield b
     b.close()
-    try:
-        daemon.check(start)
-    finally:
-        watched.clear()
+    daemon.check(start)
 
 
 class Starter:
@@ -213,5 +211,4 @@ def start(tag):
     try:
         starter.stop()
     finally:
-        watched.clear()
         starter.discard()

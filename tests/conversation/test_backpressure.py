@@ -14,7 +14,8 @@ from conversation.deadline import until
 from conversation.mqtt import PUBACK, connect_packet, publish_packet
 
 MEGA = 1 << 20
-LIMITS = {"limits": {"max_output_bytes": "1m", "max_queued_bytes": "1m"}}
+LIMITS = {"limits": {"max_packet_size": "64k", "max_output_bytes": "1m",
+                     "max_queued_bytes": "1m"}}
 
 
 def sanitized():

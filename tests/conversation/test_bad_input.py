@@ -74,9 +74,8 @@ BAD_PACKETS = {
     "DISCONNECT with a body": packet(DISCONNECT, 0, b"\0"),
 }
 
-# What the log may call it: the texts of the Reason Codes.
-REASONS = ("malformed packet|protocol error|Topic Name invalid|"
-           "Topic Filter invalid|packet too large")
+# The log says why: it was not the client that ended it.
+REASON = "disconnected: (?!connection closed by client).+"
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_bad_packets_close_the_connection(bridge, bystander, name):
     client.send(BAD_PACKETS[name])
     assert client.expect_close() == []
     if bridge.daemon.name == "mqtt-natsd":
-        bridge.daemon.wait_log(f'"{client_id}".*({REASONS})', start)
+        bridge.daemon.wait_log(f'"{client_id}".*{REASON}', start)
 
 
 @pytest.mark.parametrize("name", BAD_PACKETS)
@@ -217,7 +216,7 @@ def test_payloads_above_max_payload_do_not_reach_nats(start, qos):
     client, n = b.mqtt(), b.nats()
     everything = n.subscribe("t.>")
     client.publish("t/large", b"x" * 3000, qos=qos)
-    client.publish("t/small", b"x" * 1000, qos=qos)
+    client.send_publish("t/small", b"x" * 1000, qos=qos)
     client.publish("t/end", b"x")
     got = [m.subject for m in everything.until("t.end")]
     assert got == ["t.small"]

@@ -60,13 +60,12 @@ def test_nats_refuses_others(b, login):
 
 def test_publishes_are_judged(b):
     n = b.nats(**TEST)
-    everything = n.subscribe(">")
+    everything = n.subscribe(">", but="_")
     anna = b.mqtt(**ANNA)
     for topic in ("bert/x", "anna/x", "other", "shared/x"):
         anna.publish(topic, topic)
     anna.publish("anna/end")
-    got = [m.subject for m in everything.until("anna.end")
-           if not m.subject.startswith("_")]
+    got = [m.subject for m in everything.until("anna.end")]
     assert got == ["anna.x", "shared.x"]
     anna.ping()
 
@@ -149,8 +148,8 @@ def test_replies_acknowledge_without_rights_on_inboxes(b):
 
 
 def test_messages_to_nobody_are_acknowledged(b):
-    for login in (ANNA, BERT):
-        b.mqtt(**login).publish(f"{login['user']}/nobody", b"x", qos=1)
+    """The 503 comes to the link's own inbox: anna may have one."""
+    b.mqtt(**ANNA).publish("anna/nobody", b"x", qos=1)
 
 
 def test_a_session_stays_with_its_identity(b):
@@ -222,19 +221,18 @@ def test_a_password_of_one_does_not_admit_the_other(b):
 
 def test_wills_are_published_under_the_identity(b):
     n = b.nats(**TEST)
-    everything = n.subscribe(">")
+    everything = n.subscribe(">", but="_")
     b.mqtt(will=Will("bert/will", b"no"), **ANNA).close()
     b.mqtt(will=Will("anna/will", b"yes"), **ANNA).close()
-    assert [m.subject for m in everything.until("anna.will")
-            if not m.subject.startswith("_")] == []
+    assert everything.until("anna.will") == []
 
 
 def test_many_identities(start):
-    users = " ".join("{user: u%d, password: p%d, permissions: {publish: "
+    users = ", ".join("{user: u%d, password: p%d, permissions: {publish: "
                      "[\"u%d.>\"], subscribe: [\"u%d.>\"]}}" % (i, i, i, i)
                      for i in range(40))
     nats_server = start.nats_server(
-        "authorization { users: [{user: test, password: t} %s] }" % users)
+        "authorization { users: [{user: test, password: t}, %s] }" % users)
     daemon = start.daemon(nats_server, {"nats": {
         "user": "test", "password": "t", "identity": "user"}})
     b = start.join(daemon, nats_server)

@@ -71,7 +71,7 @@ def mapped(start):
 def test_a_topic_becomes_its_subject(mapped, mode, table):
     b = mapped(mode)
     n, client = b.nats(), b.mqtt()
-    everything = n.subscribe(">")
+    everything = n.subscribe(">", but="_")
     for topic, subject in table:
         client.publish(topic, topic)
         m = everything.next()
@@ -127,7 +127,7 @@ def test_two_nodes_agree_on_any_topic(start, mode):
 
     until(linked, "the first node to reach NATS")
     choose = random.Random(11)
-    letters = list("ab./*> \t\r\n\f\x7fstnrfdg") + ["\u00e9", "\u6f22", "\x01"]
+    letters = list("ab./*> \t\r\n\f\x7fstnrfdg") + ["\u00e9", "\u6f22"]
     topics = []
     while len(topics) < 300:
         t = "".join(choose.choice(letters)
@@ -194,7 +194,7 @@ def test_filters_with_stars_are_no_wildcards(bridge):
 def test_a_subject_prefix(start):
     b = start.bridge({"mapping": {"subject_prefix": "edge.one"}})
     n, client = b.nats(), b.mqtt()
-    service = n.subscribe(">")
+    service = n.subscribe(">", but="_")
     client.subscribe("#")
     client.publish("a/b", b"out")
     assert service.next().subject == "edge.one.a.b"
@@ -207,13 +207,15 @@ def test_a_subject_prefix(start):
 def test_a_topic_prefix(start):
     b = start.bridge({"mapping": {"topic_prefix": "plant"}})
     n, client = b.nats(), b.mqtt()
-    service = n.subscribe(">")
+    service = n.subscribe(">", but="_")
     client.subscribe("#")
     for topic in ("elsewhere/a", "plant/a", "plantation/b"):
         client.publish(topic)
     assert [client.message().topic for _ in range(3)] == [
         "elsewhere/a", "plant/a", "plantation/b"]
+    assert service.next().subject == "a"
     n.publish("x.y", b"in")
     assert client.message().topic == "plant/x/y"
+    assert service.next().subject == "x.y"
     n.publish("end")
-    assert [m.subject for m in service.until("end")] == ["a", "x.y"]
+    assert service.until("end") == []

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conversation.deadline import PATIENCE, until
+from conversation.deadline import PATIENCE
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("mosquitto_pub") and shutil.which("mosquitto_sub")),
@@ -200,7 +200,7 @@ def test_request_and_reply_through_nats(bridge, tool):
     program = subscribed(tool, "-t", bridge.topic("ask"), "-C", "1")
     answers = n.subscribe(bridge.subject("answer"))
     n.publish(bridge.subject("ask"), b"question")
-    assert program.output().splitlines()[-1] == "question"
+    assert "question" in program.output().splitlines()
     tool.run("mosquitto_pub", "-V", "mqttv311", "-t",
              bridge.topic("answer"), "-m", "answer")
     assert answers.next().payload == b"answer"
@@ -224,7 +224,7 @@ def test_a_subscriber_to_everything(start):
         program.read_until("Subscribed")
         n = b.nats()
         b.mqtt().publish("from/a/device", b"1")
-        until(lambda: n.request("from.nats", b"2"), "any answer")
+        n.publish("from.nats", b"2")
         out = program.output()
         assert "from/a/device 1" in out and "from/nats 2" in out
     finally:

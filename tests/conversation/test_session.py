@@ -158,9 +158,11 @@ def test_messages_from_nats_at_qos_0_do_not_wait(bridge, device):
     client = device()
     client.subscribe(bridge.topic("#"), qos=1)
     client.disconnect()
-    inbox = n.subscribe(f"_INBOX.{bridge.tag}")
+    watcher = bridge.mqtt()
+    watcher.subscribe(bridge.topic("end"))
     n.publish(bridge.subject("a"), b"no reply subject")
-    n.publish(bridge.subject("end"), b"", reply=inbox.subject)
+    n.publish(bridge.subject("end"), b"", reply=f"_INBOX.{bridge.tag}")
+    watcher.message()
     assert device().messages_until(bridge.topic("end")) == []
 
 
@@ -412,8 +414,13 @@ def test_a_session_expires(start):
     client.disconnect()
     n = b.nats()
     # While it lasts NATS finds somebody interested.
-    until(lambda: n.request("a", b"x").status == "503",
-          "the session to be forgotten")
+    inbox = n.subscribe("_INBOX.a")
+
+    def forgotten():
+        n.publish("a", b"x", reply=inbox.subject)
+        return any(m.status == "503" for m in inbox.take())
+
+    until(forgotten, "the session to be forgotten")
     assert not b.mqtt("short", clean=False).connack.session_present
 
 

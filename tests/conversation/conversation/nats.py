@@ -47,10 +47,11 @@ class Message:
 
 
 class Subscription:
-    def __init__(self, client, sid, subject):
+    def __init__(self, client, sid, subject, but):
         self.client = client
         self.sid = sid
         self.subject = subject
+        self.but = but
         self.messages = []
 
     def next(self, seconds=None):
@@ -149,8 +150,9 @@ class Client:
         sizes = [int(w) for w in words[-n_sizes:]]
         data = self.bytes(sizes[-1] + 2, deadline, waiting_for)[:-2]
         n_head = sizes[0] if verb == "HMSG" else 0
-        if sid in self.subscriptions:
-            self.subscriptions[sid].messages.append(
+        s = self.subscriptions.get(sid)
+        if s and not (s.but and subject.startswith(s.but)):
+            s.messages.append(
                 Message(subject, reply, data[:n_head], data[n_head:]))
 
     def flush(self):
@@ -163,9 +165,13 @@ class Client:
 
     # Conversations.
 
-    def subscribe(self, subject, queue=""):
-        """A subscription that the server knows when this returns."""
-        s = Subscription(self, next(self.sids), subject)
+    def subscribe(self, subject, queue="", but=None):
+        """A subscription that the server knows when this returns.
+
+        Messages whose subject begins with `but` are left out: "_" is for
+        inboxes and what daemons say to themselves.
+        """
+        s = Subscription(self, next(self.sids), subject, but)
         self.subscriptions[s.sid] = s
         self.send(f"SUB {subject} {queue} {s.sid}\r\n")
         self.flush()

@@ -16,6 +16,7 @@ import ctypes
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,11 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
 
+def private(path, flags):
+    """Files hold secrets: nobody else may read them."""
+    return os.open(path, flags, 0o600)
+
+
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -50,19 +56,21 @@ class Process:
     name = "process"
 
     def __init__(self):
-        self.directory = tempfile.TemporaryDirectory(
+        self.directory = tempfile.mkdtemp(
             prefix=f"conversation-{self.name}-")
         self.log_path = self.path("log")
         self.popen = None
         self.port = None
+        self.log_kept = None
 
     def path(self, name):
-        return os.path.join(self.directory.name, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name, text):
         """A file in the directory of this process; its path."""
         path = self.path(name)
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape",
+                  opener=private) as f:
             f.write(text)
         return path
 
@@ -71,7 +79,7 @@ class Process:
             self.popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                cwd=self.directory.name, preexec_fn=die_with_parent)
+                cwd=self.directory, preexec_fn=die_with_parent)
 
     def spawn_until_accepting(self, command):
         """Start, wait for the port; false if somebody else has the port."""
@@ -90,6 +98,8 @@ class Process:
         return True
 
     def log_text(self, start=0):
+        if self.log_kept is not None:
+            return self.log_kept[start:]
         with open(self.log_path, "rb") as log:
             log.seek(start)
             return log.read().decode(errors="replace")
@@ -133,7 +143,13 @@ class Process:
         """Whatever it takes to be rid of it."""
         if self.alive():
             self.kill()
-        self.directory.cleanup()
+        if self.log_kept is None:
+            self.log_kept = self.log_text()
+            self.remove()
+
+    def remove(self):
+        if "CONVERSATION_KEEP" not in os.environ:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def accepts(port):
@@ -338,7 +354,8 @@ class NatsMqtt(Daemon):
 
     def discard(self):
         self.server.discard()
-        super().discard()
+        self.log_kept = ""
+        self.remove()
 
 
 class Bridge:
