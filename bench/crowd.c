@@ -198,6 +198,7 @@ crowd_print_costs(const struct crowd *c, const char *mode, double work,
 	for (size_t i = 0; i < o->n_processes; i++)
 		printf("%s\"%s\":%.1f", i > 0 ? "," : "", o->processes[i].name,
 		    ((double)rest->rss[i] - (double)begin->rss[i]) / work);
-	printf("},\"load_cpu_us\":%.4f",
+	printf("},\"others\":%.3f,\"load_cpu_us\":%.4f",
+	    usage_others(begin, end, o->n_processes),
 	    (double)(end->own_cpu_ns - begin->own_cpu_ns) / 1e3 / work);
 }

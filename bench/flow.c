@@ -598,7 +598,8 @@ print_cpu(const struct flow *f, double work)
 		    (double)(f->end.usage.cpu_ns[i] -
 			f->begin.usage.cpu_ns[i]) /
 			1e3 / work);
-	printf("},\"load_cpu_us\":%.4f,",
+	printf("},\"others\":%.3f,\"load_cpu_us\":%.4f,",
+	    usage_others(&f->begin.usage, &f->end.usage, f->o->n_processes),
 	    (double)(f->end.usage.own_cpu_ns - f->begin.usage.own_cpu_ns) /
 		1e3 / work);
 }

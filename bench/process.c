@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "peer.h"
 
@@ -46,13 +47,47 @@ rss_of(const struct process *p)
 	return kilobytes * 1024;
 }
 
+/* Everything in the first line of /proc/stat that is not idle or waiting. */
+static uint64_t
+cpu_of_machine(void)
+{
+	uint64_t user = 0, nice = 0, system = 0, idle, wait, irq = 0, soft = 0,
+		 steal = 0;
+	FILE *f = fopen("/proc/stat", "r");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f,
+		"cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		" %" SCNu64 " %" SCNu64 " %" SCNu64,
+		&user, &nice, &system, &idle, &wait, &irq, &soft, &steal) < 3)
+		die("/proc/stat is not as expected");
+	fclose(f);
+	return (user + nice + system + irq + soft + steal) * 1000000000u /
+	    (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
 void
 usage_sample_cpu(struct usage *u, const struct process *processes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		u->cpu_ns[i] = cpu_of(&processes[i]);
 	u->own_cpu_ns = clock_read(CLOCK_PROCESS_CPUTIME_ID, "load");
+	u->all_cpu_ns = cpu_of_machine();
 	u->at_ns = now_ns();
+}
+
+double
+usage_others(const struct usage *begin, const struct usage *end, size_t n)
+{
+	double all = (double)(end->all_cpu_ns - begin->all_cpu_ns);
+	double time = (double)(end->at_ns - begin->at_ns) *
+	    (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+	all -= (double)(end->own_cpu_ns - begin->own_cpu_ns);
+	for (size_t i = 0; i < n; i++)
+		all -= (double)(end->cpu_ns[i] - begin->cpu_ns[i]);
+	return all > 0 && time > 0 ? all / time : 0;
 }
 
 void

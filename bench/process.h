@@ -23,6 +23,7 @@ struct usage {
 	uint64_t cpu_ns[PROCESSES_MAX];
 	uint64_t rss[PROCESSES_MAX];
 	uint64_t own_cpu_ns; /* of the load generator */
+	uint64_t all_cpu_ns; /* of the whole machine, in ticks */
 	uint64_t at_ns;
 };
 
@@ -31,4 +32,12 @@ void usage_sample(struct usage *u, const struct process *processes, size_t n);
 
 /* The same without the memory, which takes long to count. */
 void usage_sample_cpu(struct usage *u, const struct process *processes,
+    size_t n);
+
+/*
+ * The part of the machine's processors, 0 to 1, that neither the servers nor
+ * the load generator used from `begin` to `end`, but somebody else: figures
+ * taken beside much of that are not worth much.
+ */
+double usage_others(const struct usage *begin, const struct usage *end,
     size_t n);

@@ -22,6 +22,11 @@ def number(value):
     return f"{value:.2f}" if value >= 0.9995 else f"{value:.3f}"
 
 
+def middle(values):
+    """The median of a sorted list; of two in the middle the lower one."""
+    return values[(len(values) - 1) // 2]
+
+
 def one_line(result):
     """A run on the screen."""
     head = f"{result['row']:<10} {result['system']:<11}"
@@ -35,6 +40,8 @@ def one_line(result):
     if "latency_us" in result:
         parts.append("p50 {p50} p99 {p99} us".format(**result["latency_us"]))
     parts.append(f"{result['rate']:,.0f}/s")
+    if result["others"] > 0.1:
+        parts.append(f"others {100 * result['others']:.0f}%")
     parts += [f"{t} {result[t]}" for t in TROUBLES if result.get(t)]
     return "  ".join(parts)
 
@@ -49,8 +56,7 @@ class Cell:
         self.skipped = next((r["skipped"] for r in runs if "skipped" in r),
                             None)
         self.failed = any("failed" in r for r in runs)
-        self.median = self.runs[(len(self.runs) - 1) // 2] \
-            if self.runs else None
+        self.median = middle(self.runs) if self.runs else None
 
     def weight(self, run):
         """What makes one run better than another: less of this."""
@@ -289,6 +295,16 @@ class Table:
                 "and every acknowledgement came.\n\n"
                 + "\n".join(lines) + "\n")
 
+    def calm_text(self):
+        """How busy the machine was with other things."""
+        parts = sorted(r["others"] for c in self.cells.values()
+                       for r in c.runs)
+        if not parts:
+            return ""
+        return (f"Other work on the machine took {100 * middle(parts):.0f} % "
+                "of the processors beside the median run, "
+                f"{100 * parts[-1]:.0f} % beside the worst. ")
+
     def markdown(self, facts):
         cpu = self.section("cpu")
         args = facts.args
@@ -296,8 +312,9 @@ class Table:
             "# What a message costs\n",
             f"{time.strftime('%d %B %Y', time.gmtime())}. "
             f"{facts.machine()}. {facts.versions()}. "
-            f"Made by `make bench` in {facts.minutes:.0f} minutes; "
-            "less is better unless a heading says otherwise.\n",
+            f"Made by `make bench` in {facts.minutes:.0f} minutes. "
+            f"{self.calm_text()}"
+            "Less is better unless a heading says otherwise.\n",
             "![chart](results.svg)\n",
             "## CPU per delivered message, µs\n",
             self.grid(cpu, lambda c: parts_text(c.median["cpu_us"])),
@@ -316,7 +333,7 @@ class Table:
             "µs of CPU of all server processes per message; latency: p99.\n",
             self.grid(self.rows, lambda c: c.spread()),
             "## How it was measured\n",
-            METHOD.format(seconds=f"{args.seconds:g}", warmup="1",
+            METHOD.format(seconds=f"{args.seconds:g}", warmup=f"{args.warmup:g}",
                           repeat=args.repeat)])
 
     def floor_text(self):

@@ -236,7 +236,8 @@ retained_report(struct retained *r, const struct usage *begin,
 	for (size_t i = 0; i < o->n_processes; i++)
 		printf("%s\"%s\":%.1f", i > 0 ? "," : "", o->processes[i].name,
 		    ((double)rest->rss[i] - (double)begin->rss[i]) / work);
-	printf("},\"fetch_ms\":{\"prefix\":%.3f,", fetch_groups(r, false));
+	printf("},\"others\":%.3f,", usage_others(begin, end, o->n_processes));
+	printf("\"fetch_ms\":{\"prefix\":%.3f,", fetch_groups(r, false));
 	printf("\"plus\":%.3f,", fetch_groups(r, true));
 	printf("\"all\":%.3f}}\n", fetch_all(r));
 }
