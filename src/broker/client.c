@@ -58,13 +58,9 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	c->rules = from->rules;
 	c->address = from->address;
 	c->number = from->number;
-	c->link = from->link;
-	c->has_link = from->has_link;
-	c->is_authenticated = from->is_authenticated;
 	c->held = from->held;
 	memset(&from->held, 0, sizeof(from->held));
 	from->address = NULL;
-	from->has_link = false;
 }
 
 static void

@@ -459,6 +459,7 @@ adopt(struct cover *c, struct subscription *s)
 static bool
 settle(struct cover *c)
 {
+	bool replaced = !TAILQ_EMPTY(&c->fresh);
 	struct subscription *s;
 	bool changed = false;
 
@@ -473,7 +474,7 @@ settle(struct cover *c)
 	}
 	while ((s = TAILQ_FIRST(&c->stale)) != NULL) {
 		TAILQ_REMOVE(&c->stale, s, entry);
-		c->ops->leave(c->arg, s->subject, s->handle);
+		c->ops->leave(c->arg, s->subject, s->handle, replaced);
 		free(s);
 		changed = true;
 	}
@@ -615,7 +616,7 @@ list_leave(struct cover *c, struct subscription_list *list)
 	struct subscription *s;
 
 	TAILQ_FOREACH(s, list, entry) {
-		c->ops->leave(c->arg, s->subject, s->handle);
+		c->ops->leave(c->arg, s->subject, s->handle, false);
 		s->handle = NULL;
 	}
 }

@@ -32,7 +32,12 @@ struct cover_ops {
 	 * are always made before those that they replace end.
 	 */
 	void *(*join)(void *arg, const char *subject);
-	void (*leave)(void *arg, const char *subject, void *handle);
+	/*
+	 * `replaced`: others bring what it brought, and messages that the
+	 * server sent before it knew of them may still be on their way.
+	 */
+	void (*leave)(void *arg, const char *subject, void *handle,
+	    bool replaced);
 };
 
 struct cover *cover_new(const struct cover_ops *ops, void *arg);

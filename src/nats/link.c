@@ -265,6 +265,8 @@ go_up(struct link *l)
 	publish_waiting(l);
 }
 
+static void end_leaving(struct link *l, uint64_t fence);
+
 void
 link_on_fence(struct link *l, uint64_t fence)
 {
@@ -277,6 +279,7 @@ link_on_fence(struct link *l, uint64_t fence)
 	if (l->state == LINK_SYNCING)
 		go_up(l);
 	answer_subscribed(l, fence);
+	end_leaving(l, fence);
 	while ((a = ack_behind(&l->acks, fence)) != NULL)
 		publish_settle(l, a, BUS_OK, NULL);
 	link_touch(l);
@@ -316,9 +319,13 @@ static void
 go_down(struct link *l, const char *why)
 {
 	bool was_up = l->state == LINK_UP;
+	char what[sizeof(l->bus->server_name) + 32];
 
-	complain(l, was_up ? "lost NATS server" : "cannot use NATS server",
-	    why);
+	/* Nobody else writes the name. */
+	snprintf(what, sizeof(what), "%s %s",
+	    was_up ? "lost NATS server" : "cannot use NATS server",
+	    l->bus->server_name);
+	complain(l, what, why);
 	close_connection(l);
 	publish_rewind(l);
 	answer_subscribed(l, UINT64_MAX);
@@ -353,18 +360,57 @@ join(void *arg, const char *subject)
 	return sub;
 }
 
+/* A subscription that is over when the server knows those in its place. */
+struct leaving {
+	STAILQ_ENTRY(leaving) entry;
+	natsSubscription *subscription;
+	uint64_t fence;
+};
+
 static void
-leave(void *arg, const char *subject, void *handle)
+end_subscription(struct link *l, natsSubscription *sub)
+{
+	count_subscriptions(l, -1);
+	/* Harmless when the connection is closed. */
+	(void)natsSubscription_Unsubscribe(sub);
+	natsSubscription_Destroy(sub);
+}
+
+/*
+ * cnats drops messages of a subscription that it has ended, so one that was
+ * replaced stays until all that came by it alone must have arrived.
+ */
+static void
+leave(void *arg, const char *subject, void *handle, bool replaced)
 {
 	struct link *l = arg;
+	struct leaving *late;
 
 	(void)subject;
 	if (handle == NULL)
 		return;
-	count_subscriptions(l, -1);
-	/* Harmless when the connection is closed. */
-	(void)natsSubscription_Unsubscribe(handle);
-	natsSubscription_Destroy(handle);
+	if (!replaced) {
+		end_subscription(l, handle);
+		return;
+	}
+	late = xcalloc(1, sizeof(*late));
+	late->subscription = handle;
+	late->fence = link_want_fence(l);
+	STAILQ_INSERT_TAIL(&l->leaving, late, entry);
+}
+
+/* Those behind an answered fence; UINT64_MAX: all. */
+static void
+end_leaving(struct link *l, uint64_t fence)
+{
+	struct leaving *late;
+
+	while ((late = STAILQ_FIRST(&l->leaving)) != NULL &&
+	    late->fence <= fence) {
+		STAILQ_REMOVE_HEAD(&l->leaving, entry);
+		end_subscription(l, late->subscription);
+		free(late);
+	}
 }
 
 static const struct cover_ops COVER_OPS = { .join = join, .leave = leave };
@@ -401,6 +447,7 @@ close_connection(struct link *l)
 	if (!link_adapter_is_gone(l->adapter))
 		shut(l);
 	cover_leave_all(l->cover);
+	end_leaving(l, UINT64_MAX);
 	natsSubscription_Destroy(l->inbox_subscription);
 	l->inbox_subscription = NULL;
 	if (l->flush != NULL) {
@@ -696,6 +743,7 @@ link_new(struct bus *b, uint32_t id, struct device *device)
 	l->device = device;
 	l->state = LINK_DOWN;
 	STAILQ_INIT(&l->subscribed);
+	STAILQ_INIT(&l->leaving);
 	TAILQ_INIT(&l->waiting);
 	TAILQ_INIT(&l->droppable);
 	l->cover = cover_new(&COVER_OPS, l);

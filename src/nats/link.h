@@ -83,6 +83,7 @@ struct link {
 	uint64_t fence_since_ms; /* when the one in flight was sent */
 	bool fence_wanted;       /* somebody waits for the next one */
 	bool fence_by_ping;      /* the other way does not work here */
+	STAILQ_HEAD(, leaving) leaving; /* subscriptions that were replaced */
 	struct flush_job *flush; /* the flusher is at it */
 	uint64_t drain_fence;    /* the one behind everything */
 	uint64_t alive_ms;       /* when the server last gave a sign */

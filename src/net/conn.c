@@ -144,12 +144,8 @@ move(struct conn *c)
 	m->client.rules = c->client.rules;
 	m->client.address = c->client.address;
 	m->client.number = c->client.number;
-	m->client.link = c->client.link;
-	m->client.has_link = c->client.has_link;
-	m->client.is_authenticated = c->client.is_authenticated;
 	m->client.held = c->client.held;
 	c->client.address = NULL;
-	c->client.has_link = false;
 	memset(&c->client.held, 0, sizeof(c->client.held));
 	forget(c);
 	mailbox_post(&m->to->home->mailbox, &m->mail);

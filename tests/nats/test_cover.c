@@ -50,8 +50,9 @@ join(void *arg, const char *subject)
 }
 
 static void
-leave(void *arg, const char *subject, void *handle)
+leave(void *arg, const char *subject, void *handle, bool replaced)
 {
+	(void)replaced;
 	(void)arg;
 	n_leaves++;
 	cr_assert_str_eq(handle, subject);
