@@ -25,6 +25,7 @@ ack_table_init(struct ack_table *t, uint64_t timeout_ms, unsigned attempts)
 	hash_init(&t->by_number, has_seq);
 	TAILQ_INIT(&t->all);
 	TAILQ_INIT(&t->due);
+	TAILQ_INIT(&t->soon);
 	TAILQ_INIT(&t->fenced);
 	t->timeout_ms = timeout_ms;
 	t->attempts = attempts;
@@ -56,13 +57,28 @@ ack_begin(struct ack_table *t, unsigned worker, const struct bus_request *r)
 	return a;
 }
 
+static struct ack_list *
+list_of(struct ack_table *t, const struct ack *a)
+{
+	switch (a->state) {
+	case ACK_SENT:
+		return &t->due;
+	case ACK_SOON:
+		return &t->soon;
+	case ACK_FENCED:
+		return &t->fenced;
+	default:
+		return NULL;
+	}
+}
+
 void
 ack_wait(struct ack_table *t, struct ack *a)
 {
-	if (a->state == ACK_SENT)
-		TAILQ_REMOVE(&t->due, a, by_due);
-	else if (a->state == ACK_FENCED)
-		TAILQ_REMOVE(&t->fenced, a, by_due);
+	struct ack_list *list = list_of(t, a);
+
+	if (list != NULL)
+		TAILQ_REMOVE(list, a, by_due);
 	a->state = ACK_WAITING;
 }
 
@@ -74,6 +90,19 @@ ack_sent(struct ack_table *t, struct ack *a, uint64_t now_ms)
 	a->deadline = now_ms + t->timeout_ms;
 	a->state = ACK_SENT;
 	TAILQ_INSERT_TAIL(&t->due, a, by_due);
+}
+
+bool
+ack_again_soon(struct ack_table *t, struct ack *a, uint64_t now_ms)
+{
+	if (a->n_soon == ACK_SOON_TIMES)
+		return false;
+	ack_wait(t, a);
+	a->n_soon++;
+	a->deadline = now_ms + ACK_SOON_MS;
+	a->state = ACK_SOON;
+	TAILQ_INSERT_TAIL(&t->soon, a, by_due);
+	return true;
 }
 
 void
@@ -110,14 +139,26 @@ ack_find(const struct ack_table *t, uint64_t seq)
 	return node != NULL ? container_of(node, struct ack, node) : NULL;
 }
 
+/* The one with the earliest deadline, or NULL. */
+static struct ack *
+earliest(const struct ack_table *t)
+{
+	struct ack *due = TAILQ_FIRST(&t->due);
+	struct ack *soon = TAILQ_FIRST(&t->soon);
+
+	if (due == NULL || soon == NULL)
+		return due != NULL ? due : soon;
+	return soon->deadline < due->deadline ? soon : due;
+}
+
 struct ack *
 ack_overdue(struct ack_table *t, uint64_t now_ms)
 {
-	struct ack *a = TAILQ_FIRST(&t->due);
+	struct ack *a = earliest(t);
 
 	if (a == NULL || a->deadline > now_ms)
 		return NULL;
-	a->n_expired++;
+	a->n_expired += a->state == ACK_SENT;
 	ack_wait(t, a);
 	return a;
 }
@@ -140,7 +181,7 @@ ack_is_exhausted(const struct ack_table *t, const struct ack *a)
 uint64_t
 ack_deadline(const struct ack_table *t)
 {
-	const struct ack *a = TAILQ_FIRST(&t->due);
+	const struct ack *a = earliest(t);
 
 	return a != NULL ? a->deadline : ACK_NEVER;
 }
@@ -150,8 +191,6 @@ ack_wait_all(struct ack_table *t)
 {
 	struct ack *a;
 
-	while ((a = TAILQ_FIRST(&t->due)) != NULL)
-		ack_wait(t, a);
-	while ((a = TAILQ_FIRST(&t->fenced)) != NULL)
+	TAILQ_FOREACH(a, &t->all, by_seq)
 		ack_wait(t, a);
 }

@@ -6,6 +6,7 @@
  *   WAITING --sent--> SENT --reply, PubAck, fence, 503, attempts over--> gone
  *      ^               |
  *      +--- timeout ---+    (published again, marked as a duplicate)
+ *      +-- "soon" over -+
  *
  * The sequence number is the last token of the reply subject, the same for
  * every attempt, so that a late reply to the first still counts. Deadlines
@@ -26,8 +27,9 @@
 #define ACK_NEVER UINT64_MAX
 
 enum ack_state {
-	ACK_WAITING, /* to be published (again); in neither list below */
+	ACK_WAITING, /* to be published (again); in no list below */
 	ACK_SENT,    /* in `due`: a reply, or the deadline */
+	ACK_SOON,    /* in `soon`: to be published again in a moment */
 	ACK_FENCED   /* in `fenced`: the answer of a fence */
 };
 
@@ -39,12 +41,13 @@ struct ack {
 	by_due; /* in due or in fenced */
 	uint64_t seq;
 	uint64_t token;
-	uint64_t deadline; /* ACK_SENT: ms */
+	uint64_t deadline; /* ACK_SENT, ACK_SOON: ms */
 	uint64_t fence;    /* ACK_FENCED: settled by this one */
 	struct message *message;
 	unsigned worker;
 	unsigned n_sent;    /* published so often */
 	unsigned n_expired; /* nobody has replied in time so often */
+	unsigned n_soon;    /* "no responders" was not believed so often */
 	uint8_t policy;
 	uint8_t flags;
 	uint8_t state;
@@ -56,6 +59,7 @@ struct ack_table {
 	struct hash by_number;
 	struct ack_list all;    /* by sequence number */
 	struct ack_list due;    /* by deadline */
+	struct ack_list soon;   /* by deadline */
 	struct ack_list fenced; /* by fence */
 	uint64_t next_seq;
 	uint64_t timeout_ms;
@@ -73,6 +77,15 @@ struct ack *ack_begin(struct ack_table *t, unsigned worker,
     const struct bus_request *r);
 /* It was published now and waits for a reply. */
 void ack_sent(struct ack_table *t, struct ack *a, uint64_t now_ms);
+/*
+ * There were no responders, which can mean that a stream is just changing its
+ * leader (ADR-22): try again in ACK_SOON_MS. False: that was done often
+ * enough, believe it.
+ */
+#define ACK_SOON_MS    250u
+#define ACK_SOON_TIMES 2u
+bool ack_again_soon(struct ack_table *t, struct ack *a,
+    uint64_t now_ms) MUST_CHECK;
 /* It was published now and waits for the answer of this fence. */
 void ack_fenced(struct ack_table *t, struct ack *a, uint64_t fence);
 /* It waits to be published again. */
@@ -83,8 +96,8 @@ void ack_end(struct ack_table *t, struct ack **a);
 /* The entry with this number, or NULL when it is settled or never was. */
 struct ack *ack_find(const struct ack_table *t, uint64_t seq);
 /*
- * One whose deadline is over, or NULL. It waits to be published again, unless
- * it is exhausted.
+ * One whose deadline is over, or NULL. It is WAITING then, unless it is
+ * exhausted.
  */
 struct ack *ack_overdue(struct ack_table *t, uint64_t now_ms);
 /* The next one that this fence, or one before it, settles, or NULL. */

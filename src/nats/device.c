@@ -246,6 +246,27 @@ wait_for_link(struct device *d, unsigned worker, uint64_t token)
 	STAILQ_INSERT_TAIL(&d->waiters, w, entry);
 }
 
+static void
+identify_new(struct bus *b, unsigned worker, uint64_t token,
+    struct bus_login *login)
+{
+	struct bus_event e = {
+		.type = BUS_IDENTIFIED,
+		.result = BUS_DOWN,
+		.token = token,
+	};
+	struct device *d;
+
+	if (link_is_away(b->own)) {
+		bus_login_free(&login);
+		bus_post(b, worker, &e);
+		return;
+	}
+	d = device_new(b, login);
+	link_connect(d->link);
+	wait_for_link(d, worker, token);
+}
+
 void
 device_identify(struct bus *b, unsigned worker, uint64_t token,
     struct bus_login *login)
@@ -253,11 +274,10 @@ device_identify(struct bus *b, unsigned worker, uint64_t token,
 	struct device *d = find_device(b, login);
 
 	if (d == NULL) {
-		d = device_new(b, login);
-		link_connect(d->link);
-	} else {
-		bus_login_free(&login);
+		identify_new(b, worker, token, login);
+		return;
 	}
+	bus_login_free(&login);
 	if (d->link->state == LINK_UP)
 		identified(d, worker, token, BUS_OK);
 	else if (d->link->state == LINK_DOWN)

@@ -102,10 +102,13 @@ helper_start(struct helper **out, const char *name, struct mailbox *done)
 }
 
 void
-helper_post(struct helper *h, struct helper_job *job)
+helper_post(struct helper *h, struct helper_job *job, bool urgent)
 {
 	pthread_mutex_lock(&h->lock);
-	TAILQ_INSERT_TAIL(&h->jobs, job, entry);
+	if (urgent)
+		TAILQ_INSERT_HEAD(&h->jobs, job, entry);
+	else
+		TAILQ_INSERT_TAIL(&h->jobs, job, entry);
 	pthread_cond_broadcast(&h->changed);
 	pthread_mutex_unlock(&h->lock);
 }

@@ -35,8 +35,9 @@ struct helper_job {
 /* Start one; done jobs go to `done`. Returns 0 or -errno. */
 int helper_start(struct helper **out, const char *name,
     struct mailbox *done) MUST_CHECK;
-/* Hand a job over. */
-void helper_post(struct helper *h, struct helper_job *job) ANY_THREAD;
+/* Hand a job over; one that is urgent goes before all that wait. */
+void helper_post(struct helper *h, struct helper_job *job,
+    bool urgent) ANY_THREAD;
 /*
  * Stop it and clear *h. Jobs that did not begin are abandoned. One that runs
  * is waited for until `deadline_ms` of clock_mono_ms; then it is left alone,

@@ -132,7 +132,7 @@ start_flush(struct link *l)
 	f->fence = l->fences_sent;
 	f->timeout_ms = (int)liveness_ms(l);
 	l->flush = f;
-	helper_post(b->flusher, &f->job);
+	helper_post(b->flusher, &f->job, l->device == NULL);
 }
 
 static void
@@ -220,6 +220,31 @@ server_name(struct link *l, char *out, size_t size)
 	free(bare);
 }
 
+/*
+ * The other servers of the cluster, for later connections: what cnats has
+ * learned it forgets with each of them.
+ */
+static void
+learn_servers(struct link *l)
+{
+	struct buf list = { 0 };
+	char **urls = NULL;
+	int n = 0;
+
+	if (natsConnection_GetDiscoveredServers(l->nc, &urls, &n) != NATS_OK)
+		return;
+	for (int i = 0; i < n; i++) {
+		buf_printf(&list, "%s%s", i > 0 ? "," : "", urls[i]);
+		free(urls[i]);
+	}
+	free((void *)urls);
+	if (buf_len(&list) > 0) {
+		free(l->bus->more_urls);
+		l->bus->more_urls = xmemdup0(buf_ptr(&list), buf_len(&list));
+	}
+	buf_fini(&list);
+}
+
 static void
 own_link_up(struct link *l)
 {
@@ -233,7 +258,7 @@ own_link_up(struct link *l)
 	pthread_mutex_lock(&b->name_lock);
 	snprintf(b->server_name, sizeof(b->server_name), "%s", name);
 	pthread_mutex_unlock(&b->name_lock);
-	atomic_store(&b->stats.max_payload, l->max_payload);
+	learn_servers(l);
 	atomic_store(&b->stats.up, true);
 	tell_workers(l, BUS_OK);
 }
@@ -524,7 +549,13 @@ link_connect(struct link *l)
 	    l->device != NULL ? device_login(l->device) : NULL, b->more_urls,
 	    on_connect);
 	l->state = LINK_CONNECTING;
-	helper_post(b->connector, &j->job);
+	helper_post(b->connector, &j->job, l->device == NULL);
+}
+
+bool
+link_is_away(const struct link *l)
+{
+	return l->n_failed > 0;
 }
 
 void
@@ -544,11 +575,21 @@ link_on_connect(struct link *l, struct connect_job *j)
 
 /* --- timers ------------------------------------------------------------- */
 
+/*
+ * Attempts can take a second each, one after the other: while the daemon's
+ * own link is away, those of devices do not stand in its way.
+ */
 static void
 on_retry(struct timer *t, void *arg)
 {
-	(void)arg;
-	link_connect(container_of(t, struct link, retry));
+	struct link *l = container_of(t, struct link, retry);
+	struct bus *b = arg;
+
+	if (l->device != NULL && link_is_away(b->own))
+		timer_arm(b->wheel, &l->retry,
+		    b->now_ms + RETRY_MIN_MS + random_u64() % RETRY_MIN_MS);
+	else
+		link_connect(l);
 }
 
 static void

@@ -113,6 +113,8 @@ void link_free(struct link **l);
 
 /* Connect now; for LINK_DOWN only. */
 void link_connect(struct link *l);
+/* Has it failed, or was it lost, since it was last up? */
+bool link_is_away(const struct link *l);
 /* The helper is done with a job of this link. */
 void link_on_connect(struct link *l, struct connect_job *j);
 

@@ -204,6 +204,15 @@ set_options(natsOptions *o, struct connect_job *j)
 	return s;
 }
 
+/* cnats says where in its source it failed, which nobody wants to know. */
+static const char *
+without_place(const char *text)
+{
+	const char *end = text[0] == '(' ? strstr(text, "): ") : NULL;
+
+	return end != NULL ? end + 3 : text;
+}
+
 /* --- the job ------------------------------------------------------------ */
 
 static void
@@ -229,7 +238,8 @@ run(struct helper_job *job)
 	    s == NATS_CONNECTION_AUTH_FAILED ? CONNECT_REFUSED : CONNECT_FAILED;
 	text = nats_GetLastError(&last);
 	if (j->text == NULL)
-		j->text = xstrdup(is_set(text) ? text : natsStatus_GetText(s));
+		j->text = xstrdup(
+		    is_set(text) ? without_place(text) : natsStatus_GetText(s));
 }
 
 static void

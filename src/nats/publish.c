@@ -197,6 +197,16 @@ send_any(struct link *l, uint8_t type, const struct message *m,
 	}
 }
 
+static void
+arm_expire(struct link *l)
+{
+	uint64_t deadline = ack_deadline(&l->acks);
+
+	if (deadline != ACK_NEVER &&
+	    (!timer_is_armed(&l->expire) || deadline < l->expire.deadline))
+		timer_arm(l->bus->wheel, &l->expire, deadline);
+}
+
 /* --- settling ----------------------------------------------------------- */
 
 static void
@@ -261,6 +271,11 @@ publish_on_reply(struct link *l, uint64_t seq, struct slice body,
 	/* A second reply, or one to what was settled otherwise. */
 	if (a == NULL || a->policy == ACK_SERVER)
 		return;
+	if (no_responders && a->policy == ACK_STREAM && a->state == ACK_SENT &&
+	    ack_again_soon(&l->acks, a, l->bus->now_ms)) {
+		arm_expire(l);
+		return;
+	}
 	if (reply_settles(a->policy, body, no_responders, &result, &text))
 		publish_settle(l, a, result, text);
 }
@@ -289,8 +304,7 @@ mark_sent(struct link *l, struct ack *a)
 		return;
 	}
 	ack_sent(&l->acks, a, l->bus->now_ms);
-	if (!timer_is_armed(&l->expire))
-		timer_arm(l->bus->wheel, &l->expire, ack_deadline(&l->acks));
+	arm_expire(l);
 }
 
 static struct log_limit unsendable_limit;
@@ -469,8 +483,7 @@ publish_expire(struct link *l)
 		else
 			keep(l, BUS_PUBLISH, a->message, a);
 	}
-	if (ack_deadline(&l->acks) != ACK_NEVER)
-		timer_arm(l->bus->wheel, &l->expire, ack_deadline(&l->acks));
+	arm_expire(l);
 	link_touch(l);
 }
 
@@ -505,5 +518,7 @@ publish_check_output(struct link *l)
 	    (l->nc == NULL || natsConnection_Buffered(l->nc) < OUTPUT_LOW)) {
 		l->is_congested = false;
 		l->bus->n_congested--;
+		/* For what waits. */
+		link_touch(l);
 	}
 }

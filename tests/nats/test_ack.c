@@ -112,6 +112,24 @@ Test(ack, does_not_count_an_outage_as_an_attempt)
 	cr_expect(a->n_sent == 10);
 }
 
+Test(ack, is_tried_again_soon_when_nobody_was_there)
+{
+	struct ack *a = begin(1, 0), *b = begin(2, 0);
+
+	ack_sent(&table, b, 0);
+	ack_sent(&table, a, 10);
+	for (unsigned i = 0; i < ACK_SOON_TIMES; i++) {
+		cr_assert(ack_again_soon(&table, a, 20));
+		cr_expect(ack_deadline(&table) == 20 + ACK_SOON_MS);
+		cr_expect(ack_overdue(&table, 20 + ACK_SOON_MS) == a);
+		cr_expect(ack_overdue(&table, 20 + ACK_SOON_MS) == NULL);
+		ack_sent(&table, a, 10);
+	}
+	cr_expect(!ack_again_soon(&table, a, 20));
+	cr_expect(a->n_expired == 0);
+	cr_expect(ack_overdue(&table, 1000) == b && b->n_expired == 1);
+}
+
 Test(ack, is_settled_by_the_fence_behind_it)
 {
 	struct ack *a = begin(1, 0), *b = begin(2, 0), *c = begin(3, 0);

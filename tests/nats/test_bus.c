@@ -699,6 +699,25 @@ Test(bus, takes_everything_from_a_fast_worker_in_order)
 	stop();
 }
 
+Test(bus, goes_on_after_its_output_was_full)
+{
+	static char text[50001];
+	enum { N = 300 };
+
+	start(NULL);
+	rig_start_up(&rig);
+	peer_subscribe(&peer, "n");
+	memset(text, 'x', sizeof(text) - 1);
+	for (unsigned i = 0; i < N; i++)
+		rig_publish(&rig, i, 1, ACK_SERVER, "n", text);
+	for (unsigned i = 0; i < N; i++) {
+		peer_next(&peer, &msg);
+		cr_assert(msg.payload_len == sizeof(text) - 1);
+		cr_assert(rig_settled(&rig, i) == BUS_OK);
+	}
+	stop();
+}
+
 Test(bus, gathers_writes_when_told_to)
 {
 	start(NULL);
