@@ -158,11 +158,14 @@ def test_messages_from_nats_at_qos_0_do_not_wait(bridge, device):
     client = device()
     client.subscribe(bridge.topic("#"), qos=1)
     client.disconnect()
-    watcher = bridge.mqtt()
-    watcher.subscribe(bridge.topic("end"))
+    # Enough of them to have one on every worker.
+    watchers = [bridge.mqtt() for _ in range(6)]
+    for w in watchers:
+        w.subscribe(bridge.topic("end"))
     n.publish(bridge.subject("a"), b"no reply subject")
     n.publish(bridge.subject("end"), b"", reply=f"_INBOX.{bridge.tag}")
-    watcher.message()
+    for w in watchers:
+        w.message()
     assert device().messages_until(bridge.topic("end")) == []
 
 

@@ -234,6 +234,12 @@ def daemon_command():
     return command
 
 
+def sanitized():
+    """Is the daemon built with a sanitizer?"""
+    with open(daemon_command()[-1], "rb") as program:
+        return re.search(rb"__[at]san_init", program.read()) is not None
+
+
 class Daemon(Process):
     name = "mqtt-natsd"
 
