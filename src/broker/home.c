@@ -17,9 +17,10 @@
 #include "broker/publish.h"
 
 /* Events taken per turn, so that clients are attended to in between. */
-#define EVENTS_PER_TURN 1024
+#define EVENTS_PER_TURN    1024
 /* Letters that another worker may have unread before we stop reading. */
-#define MAILBOX_MARK    8192
+#define MAILBOX_MARK       8192
+#define MAILBOX_BYTES_MARK ((size_t)4 << 20)
 
 struct home *
 home_new(struct broker *b, unsigned id)
@@ -153,13 +154,19 @@ retry_overflow(struct home *h)
 }
 
 static bool
+is_behind(struct home *h)
+{
+	return mailbox_len(&h->mailbox) > MAILBOX_MARK ||
+	    atomic_load(&h->mail_bytes) > MAILBOX_BYTES_MARK;
+}
+
+static bool
 others_are_behind(const struct home *h)
 {
 	const struct broker *b = h->broker;
 
 	for (unsigned i = 0; i < b->options->n_workers; i++)
-		if (i != h->id &&
-		    mailbox_len(&b->homes[i]->mailbox) > MAILBOX_MARK)
+		if (i != h->id && is_behind(b->homes[i]))
 			return true;
 	return false;
 }

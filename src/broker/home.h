@@ -53,6 +53,7 @@ struct home {
 	struct broker *broker; /* [I] */
 	struct waker waker;
 	struct mailbox mailbox;
+	atomic_size_t mail_bytes; /* [a] of messages in the mailbox */
 	struct timer_wheel *timers;
 	struct slots sessions;        /* of struct session */
 	struct slots pending;         /* of struct pending */

@@ -72,6 +72,7 @@ on_delivery(struct mail *mail, void *owner)
 		0 &&
 	    d->token != 0)
 		tell_taken(h, d->token);
+	atomic_fetch_sub(&h->mail_bytes, message_size(d->message));
 	delivery_free(d);
 }
 
@@ -80,11 +81,12 @@ post_delivery(struct home *h, struct message *m, uint64_t token,
     const struct subscriber *to, size_t n)
 {
 	struct delivery *d = delivery_new(m, 0, to, n);
+	struct home *there = h->broker->homes[slots_tag(to->session)];
 
 	d->mail.handle = on_delivery;
 	d->token = token;
-	mailbox_post(&h->broker->homes[slots_tag(to->session)]->mailbox,
-	    &d->mail);
+	atomic_fetch_add(&there->mail_bytes, message_size(m));
+	mailbox_post(&there->mailbox, &d->mail);
 }
 
 /* Subscribers are sorted by worker: the end of the group that begins at i. */

@@ -44,13 +44,40 @@ set_flag(atomic_bool *flag, bool value)
 	return atomic_exchange_explicit(flag, value, memory_order_acq_rel);
 }
 
+static size_t
+request_bytes(const struct bus_request *r)
+{
+	switch ((enum bus_request_type)r->type) {
+	case BUS_PUBLISH:
+	case BUS_SEND:
+		return message_size(r->message);
+	default:
+		return 0;
+	}
+}
+
+/* One message always fits, whatever its size. */
+static bool
+put(struct lane *l, const struct bus_request *r, size_t bytes)
+{
+	size_t ahead = l->put_bytes -
+	    atomic_load_explicit(&l->taken_bytes, memory_order_acquire);
+
+	if ((bytes > 0 && ahead > LANE_BYTES_MAX) || !ring_put(l->requests, r))
+		return false;
+	l->put_bytes += bytes;
+	return true;
+}
+
 bool
 lane_put(struct lane *l, const struct bus_request *r)
 {
-	if (ring_put(l->requests, r))
+	size_t bytes = request_bytes(r);
+
+	if (put(l, r, bytes))
 		return true;
 	set_flag(&l->worker_waits, true);
-	return ring_put(l->requests, r);
+	return put(l, r, bytes);
 }
 
 void
@@ -91,7 +118,10 @@ lane_has_event(struct lane *l)
 bool
 lane_next_request(struct lane *l, struct bus_request *out)
 {
-	return ring_get(l->requests, out);
+	if (!ring_get(l->requests, out))
+		return false;
+	l->taking_bytes += request_bytes(out);
+	return true;
 }
 
 bool
@@ -103,6 +133,11 @@ lane_has_requests(struct lane *l)
 void
 lane_made_room(struct lane *l)
 {
+	atomic_store_explicit(&l->taken_bytes,
+	    atomic_load_explicit(&l->taken_bytes, memory_order_relaxed) +
+		l->taking_bytes,
+	    memory_order_release);
+	l->taking_bytes = 0;
 	if (set_flag(&l->worker_waits, false))
 		waker_kick(l->worker);
 }

@@ -8,7 +8,8 @@
  * Neither side waits for the other. A worker that finds the requests full is
  * woken when there is room again; events that the ring does not hold queue up
  * in the overflow, and the NATS thread is woken when the worker has emptied
- * the ring.
+ * the ring. Requests are bounded in number by the ring, and their messages in
+ * bytes by LANE_BYTES_MAX.
  */
 #pragma once
 
@@ -22,13 +23,19 @@
 
 struct overflow_event;
 
+/* Of messages on their way to the NATS thread; more is back-pressure. */
+#define LANE_BYTES_MAX ((size_t)8 << 20)
+
 struct lane {
-	struct ring *requests;    /* worker -> NATS thread */
-	struct ring *events;      /* NATS thread -> worker */
-	struct waker *worker;     /* [I] wakes the worker */
-	struct waker *bus;        /* [I] wakes the NATS thread */
-	atomic_bool worker_waits; /* [a] for room among the requests */
-	atomic_bool bus_waits;    /* [a] for room among the events */
+	struct ring *requests;     /* worker -> NATS thread */
+	struct ring *events;       /* NATS thread -> worker */
+	struct waker *worker;      /* [I] wakes the worker */
+	struct waker *bus;         /* [I] wakes the NATS thread */
+	atomic_bool worker_waits;  /* [a] for room among the requests */
+	atomic_bool bus_waits;     /* [a] for room among the events */
+	size_t put_bytes;          /* [w] messages put, ever */
+	atomic_size_t taken_bytes; /* [a] messages taken, ever */
+	size_t taking_bytes;       /* the NATS thread's: not yet told */
 	/* The NATS thread's. */
 	STAILQ_HEAD(, overflow_event) overflow;
 	bool staged; /* events were put and not shown yet */
