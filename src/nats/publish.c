@@ -171,7 +171,8 @@ send_publish(struct link *l, const struct message *m, const struct ack *a)
 	bool duplicate = a != NULL && a->n_sent > 0;
 	const char *reply = NULL;
 
-	if (a != NULL)
+	/* The server's word needs no reply: a fence follows. */
+	if (a != NULL && a->policy != ACK_SERVER)
 		reply = ack_reply(l, a);
 	else if (m->properties_len > 0 && m->qos == 0)
 		reply = response_subject(l, m);
