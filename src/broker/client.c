@@ -272,7 +272,8 @@ on_pingreq(struct client *c, const struct frame *f)
 		client_close(c, rc, "PINGREQ");
 		return;
 	}
-	packet_encode_empty(&c->out, MQTT_PINGRESP); /* [MQTT-3.12.4-1] */
+	/* v3.1.1 [MQTT-3.12.4-1], v5 [MQTT-3.12.4-1] */
+	packet_encode_empty(&c->out, MQTT_PINGRESP);
 	client_touch(c);
 }
 

@@ -454,12 +454,13 @@ send_again(struct outgoing *o, void *arg)
 {
 	struct client *c = arg;
 
-	/* v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1] */
+	/* v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1]; DUP: v3.1.1
+	 * [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1] */
 	if (o->state == OUTGOING_RELEASED)
 		packet_encode_ack(&c->out, c->version, MQTT_PUBREL,
 		    o->packet_id, MQTT_RC_SUCCESS, (struct slice){ 0 });
 	else
-		write_alone(c, o->message, o, true); /* [MQTT-3.3.1-1] */
+		write_alone(c, o->message, o, true);
 	count_out(c);
 }
 

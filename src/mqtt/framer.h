@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base/attr.h"
-#include "mqtt/reason.h"
 #include "base/slice.h"
+#include "mqtt/reason.h"
 
 struct frame {
 	uint8_t type;  /* enum mqtt_type; 0 is possible and is malformed */

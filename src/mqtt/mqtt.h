@@ -4,11 +4,7 @@
 
 #include <stdint.h>
 
-enum mqtt_version {
-	MQTT_V31 = 3,
-	MQTT_V311 = 4,
-	MQTT_V5 = 5
-};
+enum mqtt_version { MQTT_V31 = 3, MQTT_V311 = 4, MQTT_V5 = 5 };
 
 /* Control Packet types, v5 table 2-1. */
 enum mqtt_type {
@@ -35,7 +31,7 @@ enum mqtt_type {
 
 /* Flags of the fixed header of a PUBLISH. */
 #define MQTT_PUBLISH_RETAIN 0x01
-#define MQTT_PUBLISH_DUP 0x08
+#define MQTT_PUBLISH_DUP    0x08
 
 /* CONNACK return codes of 3.1 and 3.1.1. */
 enum mqtt_v3_connack {
@@ -49,8 +45,8 @@ enum mqtt_v3_connack {
 #define MQTT_V3_SUBACK_FAILURE 0x80
 
 /* Limits of the wire format. */
-#define MQTT_VARINT_MAX 268435455u /* four bytes of seven bits */
-#define MQTT_STRING_MAX 65535u
+#define MQTT_VARINT_MAX       268435455u /* four bytes of seven bits */
+#define MQTT_STRING_MAX       65535u
 #define MQTT_FIXED_HEADER_MAX 5u
 
 /* Session Expiry Interval that means "never", v5 3.1.2.11.2. */

@@ -16,9 +16,9 @@
 #include "mqtt/property.h"
 
 struct packet_connect {
-	uint8_t version;    /* as sent: 3, 4, 5, or another */
-	bool bridge;        /* high bit of the level, mosquitto's bridges */
-	bool clean_start;   /* Clean Session in 3.x */
+	uint8_t version;  /* as sent: 3, 4, 5, or another */
+	bool bridge;      /* high bit of the level, mosquitto's bridges */
+	bool clean_start; /* Clean Session in 3.x */
 	bool has_will;
 	bool will_retain;
 	bool has_user_name;
@@ -68,10 +68,10 @@ struct packet_subscribe {
 
 struct packet_filter {
 	struct slice filter;
-	uint8_t qos;                /* below: SUBSCRIBE only */
-	bool no_local;              /* v5 */
-	bool retain_as_published;   /* v5 */
-	uint8_t retain_handling;    /* v5, enum mqtt_retain_handling */
+	uint8_t qos;              /* below: SUBSCRIBE only */
+	bool no_local;            /* v5 */
+	bool retain_as_published; /* v5 */
+	uint8_t retain_handling;  /* v5, enum mqtt_retain_handling */
 };
 
 /* SUBACK and UNSUBACK. */
@@ -96,10 +96,10 @@ struct packet_disconnect {
 enum mqtt_reason packet_decode_connect(const struct frame *f,
     struct packet_connect *out) MUST_CHECK;
 /* `version` is enum mqtt_version, what the CONNECT said. */
-enum mqtt_reason packet_decode_connack(const struct frame *f,
-    unsigned version, struct packet_connack *out) MUST_CHECK;
-enum mqtt_reason packet_decode_publish(const struct frame *f,
-    unsigned version, struct packet_publish *out) MUST_CHECK;
+enum mqtt_reason packet_decode_connack(const struct frame *f, unsigned version,
+    struct packet_connack *out) MUST_CHECK;
+enum mqtt_reason packet_decode_publish(const struct frame *f, unsigned version,
+    struct packet_publish *out) MUST_CHECK;
 enum mqtt_reason packet_decode_ack(const struct frame *f, unsigned version,
     struct packet_ack *out) MUST_CHECK;
 /* f->type says which of the two it is. */
@@ -111,8 +111,8 @@ enum mqtt_reason packet_decode_subscribe(const struct frame *f,
  */
 bool packet_next_filter(struct slice *rest, unsigned type,
     struct packet_filter *out);
-enum mqtt_reason packet_decode_suback(const struct frame *f,
-    unsigned version, struct packet_suback *out) MUST_CHECK;
+enum mqtt_reason packet_decode_suback(const struct frame *f, unsigned version,
+    struct packet_suback *out) MUST_CHECK;
 enum mqtt_reason packet_decode_disconnect(const struct frame *f,
     unsigned version, struct packet_disconnect *out) MUST_CHECK;
 /* PINGREQ, PINGRESP: no body, no flags. */
@@ -147,8 +147,8 @@ void packet_encode_subscribe(struct buf *out, unsigned version, unsigned type,
 void packet_encode_suback(struct buf *out, unsigned version, unsigned type,
     uint16_t packet_id, struct slice codes, struct slice props);
 /* DISCONNECT, AUTH; shortest legal form. */
-void packet_encode_disconnect(struct buf *out, unsigned version,
-    unsigned type, enum mqtt_reason reason, struct slice props);
+void packet_encode_disconnect(struct buf *out, unsigned version, unsigned type,
+    enum mqtt_reason reason, struct slice props);
 void packet_encode_empty(struct buf *out, unsigned type);
 
 /*

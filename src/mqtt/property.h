@@ -111,8 +111,7 @@ void property_put_u16(struct buf *out, enum mqtt_property id, uint16_t v);
 void property_put_u32(struct buf *out, enum mqtt_property id, uint32_t v);
 void property_put_varint(struct buf *out, enum mqtt_property id, uint32_t v);
 /* A string or binary value of at most MQTT_STRING_MAX bytes. */
-void property_put_slice(struct buf *out, enum mqtt_property id,
-    struct slice v);
+void property_put_slice(struct buf *out, enum mqtt_property id, struct slice v);
 void property_put_user(struct buf *out, struct slice name, struct slice value);
 
 /* The name in the specification's words, for the log. */

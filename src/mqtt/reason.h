@@ -16,7 +16,7 @@ enum mqtt_reason {
 };
 
 /* Other names that the specification gives to the value 0. */
-#define MQTT_RC_GRANTED_QOS_0 MQTT_RC_SUCCESS
+#define MQTT_RC_GRANTED_QOS_0        MQTT_RC_SUCCESS
 #define MQTT_RC_NORMAL_DISCONNECTION MQTT_RC_SUCCESS
 
 /* "Topic Name invalid", for logs and Reason Strings; never NULL. */

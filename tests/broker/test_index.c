@@ -105,17 +105,20 @@ struct model {
 static void
 random_filter(char out[16])
 {
-	static const char *const levels[] = { "a", "b", "c", "+" };
+	static const char levels[] = { 'a', 'b', 'c', '+' };
 	size_t n = 1 + (size_t)rand() % 3;
+	size_t len = 0;
 
-	out[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
-			strcat(out, "/");
-		strcat(out, levels[rand() % 4]);
+			out[len++] = '/';
+		out[len++] = levels[rand() % 4];
 	}
-	if (rand() % 4 == 0)
-		strcat(out, "/#");
+	if (rand() % 4 == 0) {
+		out[len++] = '/';
+		out[len++] = '#';
+	}
+	out[len] = '\0';
 }
 
 static size_t
