@@ -20,6 +20,7 @@
 #include "broker/limits.h"
 #include "broker/login.h"
 #include "broker/topics.h"
+#include "mqtt/writer.h"
 #include "topic/topic.h"
 
 #define ASSIGNED_ID_LEN 22
@@ -135,9 +136,10 @@ held_frame(const struct client *c)
 	struct slice s = buf_slice(&c->held);
 	struct frame f = { .type = MQTT_CONNECT,
 		.flags = s.ptr[0],
-		.size = s.len,
 		.body = slice_skip(s, 1) };
 
+	/* Its Remaining Length was in the shortest form, as v5 demands. */
+	f.size = 1 + writer_varint_len((uint32_t)f.body.len) + f.body.len;
 	return f;
 }
 

@@ -355,7 +355,7 @@ Test(client_connect, finds_the_session_that_was_kept)
 	};
 
 	for (size_t i = 0; i < countof(cases); i++) {
-		for (unsigned home = 0; home < 1; home++) {
+		for (unsigned home = 0; home < 2; home++) {
 			struct node *n = node_new();
 
 			cr_expect_str_eq(present(n, 0, cases[i][0]), "fresh");
@@ -388,7 +388,7 @@ Test(client_connect, takes_the_session_over)
 	};
 
 	for (size_t i = 0; i < countof(cases); i++) {
-		for (unsigned home = 0; home < 1; home++) {
+		for (unsigned home = 0; home < 2; home++) {
 			struct node *n = node_new();
 			struct device *d = device_new(n, 0);
 
@@ -494,12 +494,43 @@ node_with_identities(void)
 }
 
 #define LOGIN_V311 "10 [<MQTT> 04 c0 0000 <id> <anna> <secret>]"
+#define LOGIN_V5   "10 [<MQTT> 05 c0 0000 [11 00000064] <id> <anna> <secret>]"
 
 static void
 identify(struct node *n, unsigned home, enum bus_result result, uint32_t link)
 {
 	fake_bus_identify(n->bus, home, fake_bus_token(n->bus), result, link);
 	node_run(n);
+}
+
+Test(client_connect, waits_for_nats_to_know_its_user)
+{
+	struct node *n = node_with_identities();
+	struct device *d = device_new(n, 0);
+	struct device *e = device_new(n, 1);
+
+	device_say(d, LOGIN_V311 " c0 []");
+	device_hears_nothing(d);
+	bus_hears(n, 0, "IDENTIFY anna secret");
+	identify(n, 0, BUS_OK, 7);
+	device_hears(d, "CONNACK session_present=0 code=0");
+	device_hears(d, "PINGRESP"); /* it waited with the CONNECT */
+	cr_assert_eq(device_client(d)->session->link, 7);
+	/* v5 the same, from another home: it logs in, then it moves */
+	device_say(e, LOGIN_V5);
+	bus_hears(n, 1, "IDENTIFY anna secret");
+	identify(n, 1, BUS_OK, 7);
+	device_hears_it_closed(d);
+	device_hears(e,
+	    "CONNACK session_present=1 reason=0x00" V5_PROPERTIES " }");
+	cr_assert_eq(device_home(e), 0);
+	/* Two were given, one is left. */
+	bus_hears(n, 0, "FORGET link=7");
+	bus_hears_nothing(n, 0);
+	bus_hears_nothing(n, 1);
+	device_say(e, "e0 [00 [11 00000000]]");
+	bus_hears(n, 0, "FORGET link=7");
+	node_free(&n);
 }
 
 Test(client_connect, is_refused_as_nats_refuses_its_user)
@@ -511,6 +542,12 @@ Test(client_connect, is_refused_as_nats_refuses_its_user)
 	} cases[] = {
 		{ LOGIN_V311, BUS_REFUSED, "CONNACK session_present=0 code=4" },
 		{ LOGIN_V311, BUS_DOWN, "CONNACK session_present=0 code=3" },
+		{ LOGIN_V5, BUS_REFUSED,
+		    "CONNACK session_present=0 reason=0x86 (bad User Name or "
+		    "Password) { Reason String=bad User Name or Password }" },
+		{ LOGIN_V5, BUS_DOWN,
+		    "CONNACK session_present=0 reason=0x88 (server "
+		    "unavailable) { Reason String=NATS is away }" },
 	};
 
 	for (size_t i = 0; i < countof(cases); i++) {
