@@ -63,6 +63,15 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	from->address = NULL;
 }
 
+/* Its login may be answered when it will; nobody waits for it. */
+static void
+forget_login(struct client *c)
+{
+	if (c->login != NULL)
+		container_of(c->login, struct pending_login, p)->client = NULL;
+	c->login = NULL;
+}
+
 static void
 give_back_link(struct client *c)
 {
@@ -84,8 +93,7 @@ client_fini(struct client *c)
 		TAILQ_REMOVE(&h->dirty, c, entry);
 	if (c->is_stalled)
 		TAILQ_REMOVE(&h->stalled, c, entry);
-	if (c->login != NULL)
-		container_of(c->login, struct pending_login, p)->client = NULL;
+	forget_login(c);
 	give_back_link(c);
 	if (c->will != NULL)
 		message_unref(&c->will);
@@ -222,6 +230,7 @@ client_end(struct client *c, bool with_will, const char *why)
 		atomic_fetch_sub(&c->home->stats.clients, 1);
 	c->state = CLIENT_CLOSING;
 	timer_cancel(c->home->timers, &c->timer);
+	forget_login(c);
 	deliver_forget(c);
 	if (c->session != NULL)
 		life_leave_session(c, with_will);

@@ -587,6 +587,24 @@ Test(client_connect, gives_the_identity_back_when_nobody_waits_for_it)
 	node_free(&n);
 }
 
+/* Both in one turn: it is gone before its login is looked at. */
+Test(client_connect, does_not_come_back_to_life_by_its_login)
+{
+	struct node *n = node_with_identities();
+	struct device *d = device_new(n, 0);
+
+	device_say(d, LOGIN_V311);
+	bus_hears(n, 0, "IDENTIFY anna secret");
+	fake_bus_identify(n->bus, 0, fake_bus_token(n->bus), BUS_OK, 7);
+	client_close(device_client(d), MQTT_RC_SERVER_SHUTTING_DOWN, NULL);
+	node_run(n);
+	device_hears_it_closed(d);
+	cr_assert_eq(node_count(n, clients), 0);
+	cr_assert_eq(node_count(n, sessions), 0);
+	bus_hears(n, 0, "FORGET link=7");
+	node_free(&n);
+}
+
 Test(client_connect, keeps_a_session_for_the_user_it_belongs_to)
 {
 	struct node *n = node_with_identities();
