@@ -49,6 +49,8 @@ struct bus {
 	struct hash links;        /* all links by number */
 	struct hash devices;      /* links of devices by credentials */
 	uint32_t last_link;
+	struct hash consumers;  /* consumer's, push consumers of JetStream */
+	uint64_t last_question; /* that was asked about one */
 	TAILQ_HEAD(dirty_links, link) dirty; /* links touched in this turn */
 	TAILQ_HEAD(, link) gathering;        /* whose writes were put off */
 	unsigned n_congested;                /* links whose output is full */

@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
+#include "nats/consumer.h"
 #include "nats/credential.h"
 #include "nats/device.h"
 #include "nats/link_connect.h"
@@ -473,6 +474,7 @@ close_connection(struct link *l)
 		shut(l);
 	cover_leave_all(l->cover);
 	end_leaving(l, UINT64_MAX);
+	consumer_forget_link(l);
 	natsSubscription_Destroy(l->inbox_subscription);
 	l->inbox_subscription = NULL;
 	if (l->flush != NULL) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
+#include "nats/consumer.h"
 #include "nats/publish.h"
 
 /* A message from NATS, as far as it was looked at. */
@@ -70,6 +71,9 @@ on_reply(struct arrival *a)
 
 	if (number_of(token, &seq))
 		publish_on_reply(l, seq, a->payload, none);
+	else if (token.len > 1 && token.ptr[0] == 'c' &&
+	    number_of(slice_skip(token, 1), &seq))
+		consumer_on_answer(l->bus, seq, a->payload, none);
 	else
 		on_fence_token(l, token);
 }
@@ -291,21 +295,10 @@ is_hidden(const struct arrival *a)
 	    !cover_wants_reserved(a->link->cover, first_token(a->subject));
 }
 
+/* By the subject that it came on. */
 static void
-sort(struct arrival *a)
+sort_delivered(struct arrival *a)
 {
-	struct link *l = a->link;
-
-	if (slice_starts(a->subject, inbox_of(l))) {
-		on_reply(a);
-		return;
-	}
-	/* With echo the fence comes back itself where all is subscribed. */
-	if (slice_eq(a->subject, slice_str(l->fence_subject))) {
-		if (slice_starts(a->reply, inbox_of(l)))
-			on_fence_token(l, slice_skip(a->reply, l->inbox_len));
-		return;
-	}
 	if (is_hidden(a) || is_own(a))
 		return;
 	/* The server's word on a request that we have sent for a device. */
@@ -314,11 +307,33 @@ sort(struct arrival *a)
 	on_delivery(a);
 }
 
-static void
-receive(struct link *l, natsMsg *msg)
+/* False when the message was taken and is not to be freed. */
+static bool
+sort(struct arrival *a)
 {
-	struct bus_stats *stats = &l->bus->stats;
-	struct arrival a = {
+	struct link *l = a->link;
+
+	if (slice_starts(a->subject, inbox_of(l))) {
+		on_reply(a);
+		return true;
+	}
+	/* With echo the fence comes back itself where all is subscribed. */
+	if (slice_eq(a->subject, slice_str(l->fence_subject))) {
+		if (slice_starts(a->reply, inbox_of(l)))
+			on_fence_token(l, slice_skip(a->reply, l->inbox_len));
+		return true;
+	}
+	if (a->reply.len > 0 && a->reply.ptr[0] == '$' &&
+	    consumer_look_up(l, a->reply, a->msg, &a->subject) == CONSUMER_HELD)
+		return false;
+	sort_delivered(a);
+	return true;
+}
+
+static struct arrival
+arrival_of(struct link *l, natsMsg *msg)
+{
+	return (struct arrival){
 		.link = l,
 		.msg = msg,
 		.subject = slice_str(natsMsg_GetSubject(msg)),
@@ -326,11 +341,29 @@ receive(struct link *l, natsMsg *msg)
 		.payload = slice_of(natsMsg_GetData(msg),
 		    (size_t)natsMsg_GetDataLength(msg)),
 	};
+}
+
+/* False when the message was taken and is not to be freed. */
+static bool
+receive(struct link *l, natsMsg *msg)
+{
+	struct bus_stats *stats = &l->bus->stats;
+	struct arrival a = arrival_of(l, msg);
 
 	atomic_fetch_add(&stats->in_msgs, 1);
 	atomic_fetch_add(&stats->in_bytes, a.payload.len);
-	if (a.subject.len > 0)
-		sort(&a);
+	return a.subject.len == 0 || sort(&a);
+}
+
+void
+receive_held(struct link *l, natsMsg *msg, struct slice subject)
+{
+	struct arrival a = arrival_of(l, msg);
+
+	if (subject.len > 0)
+		a.subject = subject;
+	sort_delivered(&a);
+	receive_free(msg);
 }
 
 #ifdef NATS_HOOK
@@ -349,8 +382,8 @@ on_message(natsConnection *nc, natsMsg **msg, void *closure)
 {
 	(void)nc;
 	thread_assert_nats();
-	receive(closure, *msg);
-	natsMsg_free(*msg);
+	if (receive(closure, *msg))
+		natsMsg_free(*msg);
 	*msg = NULL;
 }
 
@@ -400,9 +433,8 @@ on_parcel(struct mail *mail, void *owner)
 	struct parcel *p = container_of(mail, struct parcel, mail);
 	struct link *l = bus_find_link(owner, p->link);
 
-	if (l != NULL)
-		receive(l, p->msg);
-	natsMsg_Destroy(p->msg);
+	if (l == NULL || receive(l, p->msg))
+		natsMsg_Destroy(p->msg);
 	free(p);
 }
 

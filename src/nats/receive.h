@@ -31,5 +31,10 @@ void receive_free_gates(struct bus *b);
 void receive_start(struct link *l, natsConnection *nc);
 /* A subscription of the link; NULL when cnats refuses. */
 natsSubscription *receive_subscribe(struct link *l, const char *subject);
+/*
+ * A message that `consumer` has held back: it came on `subject`, empty: its
+ * own. Freed.
+ */
+void receive_held(struct link *l, natsMsg *msg, struct slice subject);
 /* Free a message that was made or received. */
 void receive_free(natsMsg *msg);
