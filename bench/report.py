@@ -98,7 +98,7 @@ class Facts:
         except OSError:
             return None
         found = re.search(pattern, done.stdout)
-        return found.group(0) if found else None
+        return found.group(1) if found else None
 
     @staticmethod
     def from_file(path, pattern, otherwise):
@@ -123,19 +123,17 @@ class Facts:
 
     def versions(self):
         here = os.path.dirname(os.path.abspath(__file__))
-        revision = self.first_line(
-            ["git", "-C", here, "rev-parse", "--short", "HEAD"],
-            r"^[0-9a-f]+$")
-        found = [
-            self.first_line([servers.Ours.program, "-V"],
-                            r"mqtt-natsd \S+"),
-            f"revision {revision}" if revision else None,
-            self.first_line([servers.find_program("nats-server") or "false",
-                             "--version"], r"nats-server.*"),
-            self.first_line([servers.find_program("mosquitto") or "false",
-                             "-h"], r"mosquitto version \S+"),
-        ]
-        return ", ".join(f for f in found if f)
+        source = self.first_line(
+            ["git", "-C", os.path.dirname(here), "log", "-1", "--format=%h",
+             "--", "src"], r"^([0-9a-f]+)$")
+        ours = self.first_line([servers.Ours.program, "-V"],
+                               r"mqtt-natsd (\S+)")
+        nats = self.first_line([servers.find_program("nats-server") or "false",
+                                "--version"], r"nats-server: v(\S+)")
+        mosquitto = self.first_line([servers.find_program("mosquitto")
+                                     or "false", "-h"], r"version (\S+)")
+        return (f"mqtt-natsd {ours} (source {source}), nats-server {nats}, "
+                f"mosquitto {mosquitto}")
 
 
 METHOD = """\
