@@ -6,7 +6,6 @@
  * accepted the credentials (identity = user), and on the worker where the
  * session lives. The first looks keep its bytes in `held`.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -335,44 +334,47 @@ take_over(struct client *c, struct session *s)
 	client_close(old, MQTT_RC_SESSION_TAKEN_OVER, NULL);
 }
 
+static bool
+belongs_to(const struct session *s, const struct packet_connect *p)
+{
+	return s->owner == NULL || slice_eq(slice_str(s->owner), p->user_name);
+}
+
 /*
  * The session for this client, fresh or resumed; NULL when it is not to be
  * had here, and then the client moves or was refused.
+ *
+ * Whenever a session ends here another worker may give the identifier to a
+ * new one, so look again until there is nothing to end.
  */
 static struct session *
 open_session(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool *present)
 {
 	struct home *h = c->home;
+	struct session *s;
 	bool created;
-	uint8_t worker = 0;
-	struct session *s = life_find_session(h, client_id, &created, &worker);
 
-	if (s == NULL) {
-		c->is_moving = true;
-		c->move_to = worker;
-		return NULL;
+	while ((s = life_find_session(h, client_id, &created, &c->move_to)) !=
+	    NULL) {
+		*present = !created; /* v3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
+		if (created)
+			return s;
+		if (!belongs_to(s, p)) {
+			refuse(c, MQTT_RC_NOT_AUTHORIZED,
+			    "the Client Identifier belongs to another user");
+			return NULL;
+		}
+		if (s->client != NULL)
+			take_over(c, s);
+		else if (p->clean_start)
+			/* v3.1.1 [MQTT-3.1.2-6], v5 [MQTT-3.1.2-4] */
+			life_end_session(h, &s);
+		else
+			return s;
 	}
-	if (!created && s->owner != NULL &&
-	    !slice_eq(slice_str(s->owner), p->user_name)) {
-		refuse(c, MQTT_RC_NOT_AUTHORIZED,
-		    "the Client Identifier belongs to another user");
-		return NULL;
-	}
-	if (s->client != NULL) {
-		take_over(c, s);
-		/* A session that was not to be kept ended with it. */
-		s = life_find_session(h, client_id, &created, &worker);
-		assert(s != NULL);
-	}
-	if (p->clean_start && !created) {
-		/* v3.1.1 [MQTT-3.1.2-6], v5 [MQTT-3.1.2-4] */
-		life_end_session(h, &s);
-		s = life_find_session(h, client_id, &created, &worker);
-		assert(s != NULL && created);
-	}
-	*present = !created; /* v3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
-	return s;
+	c->is_moving = true;
+	return NULL;
 }
 
 static void
