@@ -235,12 +235,18 @@ Test(bus, never_sends_what_is_too_large)
 	rig_start_up(&rig);
 	cr_expect(atomic_load(&bus_stats(rig.bus)->max_payload) == 1024);
 	memset(subject, 'a', sizeof(subject));
-	subject[4000] = '\0';
+	subject[4001] = '\0';
 	rig_publish(&rig, 1, 1, ACK_SERVER, subject, "");
 	cr_expect(rig_settled(&rig, 1) == BUS_UNSENDABLE);
-	subject[3900] = '\0';
+	subject[4000] = '\0';
 	rig_publish(&rig, 2, 1, ACK_SERVER, subject, "");
 	cr_expect(rig_settled(&rig, 2) == BUS_OK);
+	/* The reply subject counts, too. */
+	rig_publish(&rig, 3, 1, ACK_REPLY, subject, "");
+	cr_expect(rig_settled(&rig, 3) == BUS_UNSENDABLE);
+	subject[3950] = '\0';
+	rig_publish(&rig, 4, 1, ACK_REPLY, subject, "");
+	cr_expect(rig_settled(&rig, 4) == BUS_NO_RESPONDERS);
 	/* The header counts, too. */
 	for (size_t len = 990; len <= 1025; len++) {
 		parts.payload = slice_of(payload, len);
