@@ -24,61 +24,61 @@
 /* --- words --- */
 
 static const struct option_word identity_words[] = {
-	{ "shared", IDENTITY_SHARED, false },
-	{ "user", IDENTITY_USER, false },
+	{ "shared", IDENTITY_SHARED },
+	{ "user", IDENTITY_USER },
 	{ 0 },
 };
 
 static const struct option_word when_down_words[] = {
-	{ "serve", WHEN_DOWN_SERVE, false },
-	{ "refuse", WHEN_DOWN_REFUSE, false },
+	{ "serve", WHEN_DOWN_SERVE },
+	{ "refuse", WHEN_DOWN_REFUSE },
 	{ 0 },
 };
 
 static const struct option_word mapping_mode_words[] = {
-	{ "nats", MAPPING_NATS, false },
-	{ "swap", MAPPING_SWAP, false },
+	{ "nats", MAPPING_NATS },
+	{ "swap", MAPPING_SWAP },
 	{ 0 },
 };
 
 static const struct option_word ack_policy_words[] = {
-	{ "reply", ACK_REPLY, false },
-	{ "stream", ACK_STREAM, false },
-	{ "server", ACK_SERVER, false },
-	{ "local", ACK_LOCAL, false },
+	{ "reply", ACK_REPLY },
+	{ "stream", ACK_STREAM },
+	{ "server", ACK_SERVER },
+	{ "local", ACK_LOCAL },
 	{ 0 },
 };
 
 static const struct option_word v3_refuse_words[] = {
-	{ "ack", V3_REFUSE_ACK, false },
-	{ "close", V3_REFUSE_CLOSE, false },
+	{ "ack", V3_REFUSE_ACK },
+	{ "close", V3_REFUSE_CLOSE },
 	{ 0 },
 };
 
 static const struct option_word log_level_words[] = {
-	{ "error", LOG_ERROR, false },
-	{ "warning", LOG_WARNING, false },
-	{ "notice", LOG_NOTICE, false },
-	{ "info", LOG_INFO, false },
-	{ "debug", LOG_DEBUG, false },
+	{ "error", LOG_ERROR },
+	{ "warning", LOG_WARNING },
+	{ "notice", LOG_NOTICE },
+	{ "info", LOG_INFO },
+	{ "debug", LOG_DEBUG },
 	{ 0 },
 };
 
 static const struct option_word auto_words[] = {
-	{ "auto", 0, false },
+	{ "auto", 0 },
 	{ 0 },
 };
 
 static const struct option_word never_words[] = {
-	{ "never", UINT32_MAX, false },
+	{ "never", UINT32_MAX },
 	{ 0 },
 };
 
 /* A bit per protocol level, as in CONNECT. */
 static const struct option_word protocols_words[] = {
-	{ "3.1", 1 << 3, true },
-	{ "3.1.1", 1 << 4, false },
-	{ "5", 1 << 5, true },
+	{ "3.1", 1 << 3 },
+	{ "3.1.1", 1 << 4 },
+	{ "5", 1 << 5 },
 	{ 0 },
 };
 

@@ -24,14 +24,14 @@
 /* --- yes or no --- */
 
 static const struct option_word booleans[] = {
-	{ "yes", true, false },
-	{ "no", false, false },
-	{ "true", true, false },
-	{ "false", false, false },
-	{ "on", true, false },
-	{ "off", false, false },
-	{ "1", true, false },
-	{ "0", false, false },
+	{ "yes", true },
+	{ "no", false },
+	{ "true", true },
+	{ "false", false },
+	{ "on", true },
+	{ "off", false },
+	{ "1", true },
+	{ "0", false },
 	{ 0 },
 };
 
@@ -401,8 +401,6 @@ words_allowed(const struct option_word *words, const char *before,
 
 	buf_append_str(why, before);
 	for (const struct option_word *w = words; w->name != NULL; w++) {
-		if (w->is_planned)
-			continue;
 		buf_printf(why, "%s%s", sep, w->name);
 		sep = ", ";
 	}
@@ -414,11 +412,8 @@ word_parse(const struct option_word *words, const char *text, size_t len,
 {
 	const struct option_word *w = word_find(words, text, len);
 
-	if (w != NULL && !w->is_planned)
-		return w;
 	if (w != NULL)
-		buf_printf(why, "%s is not available in this version, ",
-		    w->name);
+		return w;
 	words_allowed(words, "must be one of ", why);
 	return NULL;
 }

@@ -15,11 +15,10 @@
 
 struct option_row;
 
-/* A word and what it stands for; a planned one is refused as such. */
+/* A word and what it stands for. */
 struct option_word {
 	const char *name;
 	unsigned value;
-	bool is_planned;
 };
 
 struct option_kind {

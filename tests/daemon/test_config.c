@@ -88,7 +88,7 @@ Test(config, an_empty_file_means_the_defaults)
 	cr_expect_str_eq(c->listeners[0].name, "default");
 	cr_expect_str_eq(c->listeners[0].address, "127.0.0.1");
 	cr_expect_eq(c->listeners[0].port, 1883);
-	cr_expect_eq(c->listeners[0].protocols, 1 << 4);
+	cr_expect_eq(c->listeners[0].protocols, 1 << 3 | 1 << 4 | 1 << 5);
 	cr_expect_str_eq(c->nats.url, "nats://127.0.0.1:4222");
 	cr_expect_str_eq(c->nats.password, "");
 	cr_expect_str_eq(c->nats.pass_headers[1], "traceparent");
