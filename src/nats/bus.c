@@ -356,6 +356,7 @@ turn(struct bus *b)
 	mailbox_drain(&b->mailbox, b);
 	drain_lanes(b);
 	timer_advance(b->wheel, b->now_ms, b);
+	link_touch_flushing(b);
 	turn_links(b);
 	show_events(b);
 }

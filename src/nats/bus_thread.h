@@ -53,6 +53,7 @@ struct bus {
 	uint64_t last_question; /* that was asked about one */
 	TAILQ_HEAD(dirty_links, link) dirty; /* links touched in this turn */
 	TAILQ_HEAD(, link) gathering;        /* whose writes were put off */
+	unsigned n_flushing;                 /* links the flusher is at */
 	unsigned n_congested;                /* links whose output is full */
 	unsigned next_lane;                  /* whose turn it is */
 	bool ending;                         /* read whatever the workers do */

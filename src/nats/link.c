@@ -95,6 +95,7 @@ on_flushed(struct mail *mail, void *owner)
 	(void)owner;
 	if (l != NULL) {
 		l->flush = NULL;
+		l->bus->n_flushing--;
 		if (f->status == NATS_OK) /* the PONG was read: alive */
 			link_on_fence(l, f->fence);
 		link_touch(l);
@@ -133,7 +134,58 @@ start_flush(struct link *l)
 	f->fence = l->fences_sent;
 	f->timeout_ms = (int)liveness_ms(l);
 	l->flush = f;
+	b->n_flushing++;
 	helper_post(b->flusher, &f->job, l->device == NULL);
+}
+
+static bool
+touch_flushing(struct hash_node *node, void *arg)
+{
+	struct link *l = container_of(node, struct link, by_id);
+
+	(void)arg;
+	if (l->flush != NULL && atomic_load(&l->adapter->want_write))
+		link_touch(l);
+	return true;
+}
+
+void
+link_touch_flushing(struct bus *b)
+{
+	if (b->n_flushing > 0)
+		hash_each(&b->links, touch_flushing, NULL);
+}
+
+struct denial {
+	struct slice subject;
+	struct link *found;
+};
+
+static bool
+is_denied(struct hash_node *node, void *arg)
+{
+	struct link *l = container_of(node, struct link, by_id);
+	struct denial *d = arg;
+
+	if (slice_starts(d->subject, slice_of(l->inbox, l->inbox_len)))
+		d->found = l;
+	return d->found == NULL;
+}
+
+void
+link_on_denied(struct bus *b, struct slice subject)
+{
+	struct denial d = { .subject = subject };
+	struct link *l;
+
+	hash_each(&b->links, is_denied, &d);
+	l = d.found;
+	if (l == NULL || l->nc == NULL)
+		return;
+	l->inbox_denied = true;
+	l->fence_by_ping = true;
+	if (fence_in_flight(l))
+		start_flush(l);
 }
 
 static void
@@ -482,6 +534,7 @@ close_connection(struct link *l)
 		l->flush->adapter = l->adapter;
 		l->flush->link = NULL;
 		l->flush = NULL;
+		b->n_flushing--;
 	} else {
 		natsConnection_Destroy(l->nc);
 		link_adapter_free(&l->adapter);
@@ -513,6 +566,7 @@ open_connection(struct link *l, struct connect_job *j)
 	j->adapter = NULL;
 	l->state = LINK_SYNCING;
 	l->fence_by_ping = false;
+	l->inbox_denied = false;
 	l->alive_ms = b->now_ms;
 	atomic_fetch_add(&b->stats.links, 1);
 	take_max_payload(l);

@@ -83,10 +83,11 @@ struct link {
 	uint64_t fence_since_ms; /* when the one in flight was sent */
 	bool fence_wanted;       /* somebody waits for the next one */
 	bool fence_by_ping;      /* the other way does not work here */
+	bool inbox_denied; /* NATS lets its user not subscribe to `inbox` */
 	STAILQ_HEAD(, leaving) leaving; /* subscriptions that were replaced */
-	struct flush_job *flush; /* the flusher is at it */
-	uint64_t drain_fence;    /* the one behind everything */
-	uint64_t alive_ms;       /* when the server last gave a sign */
+	struct flush_job *flush;        /* the flusher is at it */
+	uint64_t drain_fence;           /* the one behind everything */
+	uint64_t alive_ms;              /* when the server last gave a sign */
 	STAILQ_HEAD(, subscribed) subscribed;
 
 	/* What must outlive the connection. */
@@ -106,6 +107,17 @@ struct link {
 	struct receive_gate *gate; /* without NATS_HOOK */
 	struct device *device;     /* whose it is; NULL: the daemon's own */
 };
+
+/*
+ * NATS has refused a subscription. If it was to a link's inbox, its replies
+ * go through the daemon's own from now on: devices need no rights on it.
+ */
+void link_on_denied(struct bus *b, struct slice subject);
+/*
+ * The flusher writes through cnats, which only tells the adapter: see to the
+ * links that it is at.
+ */
+void link_touch_flushing(struct bus *b);
 
 struct link *link_new(struct bus *b, uint32_t id, struct device *device);
 /* Closes at once. Requests and acks are dropped without an answer. */

@@ -4,11 +4,14 @@
 
 #include "nats/link_connect.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "nats/bus_thread.h"
 #include "nats/credential.h"
 #include "nats/nkey.h"
 
@@ -20,6 +23,41 @@
 /* --- called by cnats, in a thread of its own ---------------------------- */
 
 static struct log_limit error_limit;
+
+/* A subscription that NATS has refused, on its way to the NATS thread. */
+struct denied {
+	struct mail mail;
+	char subject[];
+};
+
+static void
+on_denied(struct mail *mail, void *owner)
+{
+	struct denied *d = container_of(mail, struct denied, mail);
+
+	link_on_denied(owner, slice_str(d->subject));
+	free(d);
+}
+
+/* `text` ends in: ...Subscription to "SUBJECT". */
+static void
+tell_denied(struct bus_stats *stats, const char *text)
+{
+	struct bus *b = container_of(stats, struct bus, stats);
+	const char *quote =
+	    text != NULL ? strstr(text, "ubscription to \"") : NULL;
+	struct denied *d;
+	size_t len;
+
+	if (quote == NULL)
+		return;
+	quote = strchr(quote, '"') + 1;
+	len = strcspn(quote, "\"");
+	d = xcalloc(1, sizeof(*d) + len + 1);
+	d->mail.handle = on_denied;
+	memcpy(d->subject, quote, len);
+	mailbox_post(&b->mailbox, &d->mail);
+}
 
 /*
  * Errors that leave the connection open, mostly permission violations. The
@@ -36,8 +74,10 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus error, void *arg)
 
 	(void)nc;
 	(void)sub;
-	if (error == NATS_NOT_PERMITTED)
+	if (error == NATS_NOT_PERMITTED) {
 		atomic_fetch_add(&stats->permission_errors, 1);
+		tell_denied(stats, text);
+	}
 	if (log_limit_pass(&error_limit, &held))
 		log_warning("NATS server says: %s (%lu more like this)",
 		    text != NULL ? text : natsStatus_GetText(error), held);

@@ -160,7 +160,11 @@ ack_reply(struct link *l, const struct ack *a)
 	struct buf *b = &l->bus->subject;
 
 	buf_reset(b);
-	buf_printf(b, "%s%" PRIu64, l->inbox, a->seq);
+	if (l->inbox_denied && l != l->bus->own)
+		buf_printf(b, "%sd%" PRIu32 ".%" PRIu64, l->bus->own->inbox,
+		    l->id, a->seq);
+	else
+		buf_printf(b, "%s%" PRIu64, l->inbox, a->seq);
 	buf_append_byte(b, '\0');
 	return (const char *)buf_ptr(b);
 }

@@ -10,6 +10,7 @@
 #include "nats/receive.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -61,6 +62,23 @@ on_fence_token(struct link *l, struct slice token)
 		link_on_fence(l, fence);
 }
 
+/* "LINK.NUMBER": for a device whose user may have no inbox. */
+static void
+on_device_reply(struct arrival *a, struct slice token, bool none)
+{
+	const uint8_t *dot = memchr(token.ptr, '.', token.len);
+	size_t len = dot != NULL ? (size_t)(dot - token.ptr) : 0;
+	struct link *l;
+	uint64_t id, seq;
+
+	if (!number_of(slice_of(token.ptr, len), &id) ||
+	    !number_of(slice_skip(token, len + 1), &seq))
+		return;
+	l = bus_find_link(a->link->bus, (uint32_t)id);
+	if (l != NULL)
+		publish_on_reply(l, seq, a->payload, none);
+}
+
 static void
 on_reply(struct arrival *a)
 {
@@ -71,6 +89,8 @@ on_reply(struct arrival *a)
 
 	if (number_of(token, &seq))
 		publish_on_reply(l, seq, a->payload, none);
+	else if (token.len > 1 && token.ptr[0] == 'd')
+		on_device_reply(a, slice_skip(token, 1), none);
 	else if (token.len > 1 && token.ptr[0] == 'c' &&
 	    number_of(slice_skip(token, 1), &seq))
 		consumer_on_answer(l->bus, seq, a->payload, none);
