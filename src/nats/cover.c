@@ -29,6 +29,7 @@ struct wanted {
 	TAILQ_ENTRY(wanted)
 	entry;
 	size_t refs;
+	bool denied; /* in cover.denied, not in a subscription */
 	size_t len;
 	char filter[];
 };
@@ -69,6 +70,7 @@ struct reserved {
 };
 
 struct cover {
+	struct wanted_list denied; /* what NATS has refused */
 	const struct cover_ops *ops;
 	void *arg;
 	struct hash wanted;
@@ -124,6 +126,7 @@ cover_new(const struct cover_ops *ops, void *arg)
 	c->arg = arg;
 	hash_init(&c->wanted, wanted_matches);
 	c->root = node_new(NULL, slice_of(NULL, 0));
+	TAILQ_INIT(&c->denied);
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->loose);
 	TAILQ_INIT(&c->fresh);
@@ -547,25 +550,25 @@ cover_add(struct cover *c, struct slice filter)
 	return settle(c);
 }
 
-void
-cover_drop(struct cover *c, struct slice filter)
+static struct wanted *
+wanted_find(const struct cover *c, struct slice filter)
 {
 	struct hash_node *node =
 	    hash_find(&c->wanted, filter, hash_key(filter));
-	struct subscription *s;
-	struct wanted *w;
 
-	assert(node != NULL);
-	w = container_of(node, struct wanted, node);
-	if (--w->refs > 0)
-		return;
-	find_overlaps(c, filter);
+	return node != NULL ? container_of(node, struct wanted, node) : NULL;
+}
+
+/* Take it out of the subscription that it lies in. */
+static void
+unplace(struct cover *c, struct wanted *w)
+{
+	struct subscription *s;
+
+	find_overlaps(c, slice_of(w->filter, w->len));
 	assert(c->n_found == 1);
 	s = c->found[0];
-	hash_remove(&c->wanted, node);
-	reserved_count(c, filter, false);
 	TAILQ_REMOVE(&s->wanted, w, entry);
-	free(w);
 	if (TAILQ_EMPTY(&s->wanted)) {
 		displace(c, s);
 		settle(c);
@@ -574,6 +577,50 @@ cover_drop(struct cover *c, struct slice filter)
 		TAILQ_REMOVE(&c->all, s, entry);
 		TAILQ_INSERT_TAIL(&c->loose, s, entry);
 	}
+}
+
+void
+cover_drop(struct cover *c, struct slice filter)
+{
+	struct wanted *w = wanted_find(c, filter);
+
+	assert(w != NULL);
+	if (--w->refs > 0)
+		return;
+	hash_remove(&c->wanted, &w->node);
+	reserved_count(c, filter, false);
+	if (w->denied)
+		TAILQ_REMOVE(&c->denied, w, entry);
+	else
+		unplace(c, w);
+	free(w);
+}
+
+void
+cover_deny(struct cover *c, struct slice filter)
+{
+	struct wanted *w = wanted_find(c, filter);
+
+	if (w == NULL || w->denied)
+		return;
+	unplace(c, w);
+	w->denied = true;
+	TAILQ_INSERT_TAIL(&c->denied, w, entry);
+	cover_narrow(c);
+}
+
+/* A new connection may be allowed what the last one was not. */
+static void
+try_denied(struct cover *c)
+{
+	struct wanted *w;
+
+	while ((w = TAILQ_FIRST(&c->denied)) != NULL) {
+		TAILQ_REMOVE(&c->denied, w, entry);
+		w->denied = false;
+		place(c, w);
+	}
+	settle(c);
 }
 
 bool
@@ -626,6 +673,7 @@ cover_join_all(struct cover *c)
 {
 	list_join(c, &c->all);
 	list_join(c, &c->loose);
+	try_denied(c);
 }
 
 void

@@ -51,6 +51,12 @@ void cover_free(struct cover **c);
 bool cover_add(struct cover *c, struct slice filter);
 /* One less wants it; that there was one is the caller's promise. */
 void cover_drop(struct cover *c, struct slice filter);
+/*
+ * NATS has refused a subscription to exactly this: leave it out, so that what
+ * lies within it gets subscriptions of its own. It is tried again by
+ * cover_join_all. Harmless when nobody wants it.
+ */
+void cover_deny(struct cover *c, struct slice filter);
 /* Is anything wider than it needs to be? */
 bool cover_is_loose(const struct cover *c);
 /* Make it as narrow as adding what is wanted afresh would. */

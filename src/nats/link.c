@@ -156,36 +156,45 @@ link_touch_flushing(struct bus *b)
 		hash_each(&b->links, touch_flushing, NULL);
 }
 
-struct denial {
-	struct slice subject;
+struct owner_search {
+	const natsConnection *nc;
 	struct link *found;
 };
 
 static bool
-is_denied(struct hash_node *node, void *arg)
+has_connection(struct hash_node *node, void *arg)
 {
 	struct link *l = container_of(node, struct link, by_id);
-	struct denial *d = arg;
+	struct owner_search *search = arg;
 
-	if (slice_starts(d->subject, slice_of(l->inbox, l->inbox_len)))
-		d->found = l;
-	return d->found == NULL;
+	if (l->nc == search->nc)
+		search->found = l;
+	return search->found == NULL;
 }
 
-void
-link_on_denied(struct bus *b, struct slice subject)
+static void
+on_inbox_denied(struct link *l)
 {
-	struct denial d = { .subject = subject };
-	struct link *l;
-
-	hash_each(&b->links, is_denied, &d);
-	l = d.found;
-	if (l == NULL || l->nc == NULL)
-		return;
 	l->inbox_denied = true;
 	l->fence_by_ping = true;
 	if (fence_in_flight(l))
 		start_flush(l);
+}
+
+void
+link_on_denied(struct bus *b, const natsConnection *nc, struct slice subject)
+{
+	struct owner_search search = { .nc = nc };
+	struct link *l;
+
+	hash_each(&b->links, has_connection, &search);
+	l = search.found;
+	if (l == NULL)
+		return;
+	if (slice_starts(subject, slice_of(l->inbox, l->inbox_len)))
+		on_inbox_denied(l);
+	else
+		cover_deny(l->cover, subject);
 }
 
 static void

@@ -109,10 +109,11 @@ struct link {
 };
 
 /*
- * NATS has refused a subscription. If it was to a link's inbox, its replies
- * go through the daemon's own from now on: devices need no rights on it.
+ * NATS has refused a subscription on the connection `nc`, which may be gone. If it
+ * was to the link's inbox, its replies go through the daemon's own from now on: devices need no rights on it.
  */
-void link_on_denied(struct bus *b, struct slice subject);
+void link_on_denied(struct bus *b, const natsConnection *nc,
+    struct slice subject);
 /*
  * The flusher writes through cnats, which only tells the adapter: see to the
  * links that it is at.

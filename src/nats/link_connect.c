@@ -27,6 +27,7 @@ static struct log_limit error_limit;
 /* A subscription that NATS has refused, on its way to the NATS thread. */
 struct denied {
 	struct mail mail;
+	const natsConnection *nc; /* whose it was; not to be followed */
 	char subject[];
 };
 
@@ -35,13 +36,13 @@ on_denied(struct mail *mail, void *owner)
 {
 	struct denied *d = container_of(mail, struct denied, mail);
 
-	link_on_denied(owner, slice_str(d->subject));
+	link_on_denied(owner, d->nc, slice_str(d->subject));
 	free(d);
 }
 
 /* `text` ends in: ...Subscription to "SUBJECT". */
 static void
-tell_denied(struct bus_stats *stats, const char *text)
+tell_denied(struct bus_stats *stats, const natsConnection *nc, const char *text)
 {
 	struct bus *b = container_of(stats, struct bus, stats);
 	const char *quote =
@@ -55,6 +56,7 @@ tell_denied(struct bus_stats *stats, const char *text)
 	len = strcspn(quote, "\"");
 	d = xcalloc(1, sizeof(*d) + len + 1);
 	d->mail.handle = on_denied;
+	d->nc = nc;
 	memcpy(d->subject, quote, len);
 	mailbox_post(&b->mailbox, &d->mail);
 }
@@ -72,11 +74,10 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus error, void *arg)
 	const char *text = nats_GetLastError(&last);
 	unsigned long held;
 
-	(void)nc;
 	(void)sub;
 	if (error == NATS_NOT_PERMITTED) {
 		atomic_fetch_add(&stats->permission_errors, 1);
-		tell_denied(stats, text);
+		tell_denied(stats, nc, text);
 	}
 	if (log_limit_pass(&error_limit, &held))
 		log_warning("NATS server says: %s (%lu more like this)",

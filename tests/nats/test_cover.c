@@ -414,3 +414,28 @@ Test(cover, finds_its_way_among_many)
 	cover_narrow(cover);
 	cr_expect(cover_count(cover) == MAX_LIVE - 1);
 }
+
+Test(cover, leaves_out_what_was_refused_and_tries_it_again)
+{
+	struct cover *c = cover_new(&OPS, NULL);
+
+	cover_add(c, SLICE("u.>"));
+	cover_add(c, SLICE(">"));
+	cr_assert_eq(cover_count(c), 1);
+	cover_deny(c, SLICE("nobody.wants.it"));
+	cover_deny(c, SLICE(">"));
+	cover_deny(c, SLICE(">"));
+	cr_assert_eq(cover_count(c), 1);
+	cr_assert(is_live("u.>"));
+	cr_assert_not(is_live(">"));
+	/* A new connection. */
+	cover_leave_all(c);
+	cover_join_all(c);
+	cr_assert(is_live(">"));
+	cover_deny(c, SLICE(">"));
+	cover_drop(c, SLICE(">"));
+	cr_assert(is_live("u.>"));
+	cover_drop(c, SLICE("u.>"));
+	cr_assert_eq(cover_count(c), 0);
+	cover_free(&c);
+}
