@@ -531,13 +531,14 @@ close_connection(struct link *l)
 	if (l->nc == NULL)
 		return;
 	timer_cancel(b->wheel, &l->watch);
-	if (!link_adapter_is_gone(l->adapter))
-		shut(l);
 	cover_leave_all(l->cover);
 	end_leaving(l, UINT64_MAX);
 	consumer_forget_link(l);
 	natsSubscription_Destroy(l->inbox_subscription);
 	l->inbox_subscription = NULL;
+	/* Behind these, which leave bytes to be written. */
+	if (!link_adapter_is_gone(l->adapter))
+		shut(l);
 	if (l->flush != NULL) {
 		natsConnection_Close(l->nc);
 		l->flush->adapter = l->adapter;

@@ -58,7 +58,7 @@ put_event(uint64_t token)
 
 Test(lane, wakes_the_nats_thread_when_requests_are_shown)
 {
-	struct bus_request r = { .token = 1 };
+	struct bus_request r = { .type = BUS_FORGET, .token = 1 };
 
 	cr_expect(lane_put(&lane, &r));
 	cr_expect(!was_kicked(&bus));
@@ -70,7 +70,7 @@ Test(lane, wakes_the_nats_thread_when_requests_are_shown)
 
 Test(lane, wakes_a_worker_that_found_no_room)
 {
-	struct bus_request r = { .token = 1 };
+	struct bus_request r = { .type = BUS_FORGET, .token = 1 };
 
 	while (lane_put(&lane, &r))
 		r.token++;
@@ -195,7 +195,7 @@ Test(lane, loses_nothing_and_sleeps_through_nothing)
 	thread_enter(THREAD_WORKER, "worker");
 	cr_assert(thread_start(&thread, play_bus, NULL) == 0);
 	while (expected <= N_ITEMS) {
-		struct bus_request r = { .token = next };
+		struct bus_request r = { .type = BUS_FORGET, .token = next };
 
 		while (next <= N_ITEMS && lane_put(&lane, &r))
 			r.token = ++next;
@@ -206,4 +206,27 @@ Test(lane, loses_nothing_and_sleeps_through_nothing)
 			sleep_until(&worker, worker_takes);
 	}
 	pthread_join(thread, NULL);
+}
+
+/* A ring of few items can hold many bytes. */
+Test(lane, is_full_by_bytes_too)
+{
+	static const uint8_t much[4 << 20];
+	struct message_parts parts = { .subject = SLICE("a"),
+		.payload = slice_of(much, sizeof(much)) };
+	struct bus_request out,
+	    r = { .type = BUS_PUBLISH, .message = message_new(&parts) };
+	unsigned n = 0;
+
+	while (lane_put(&lane, &r))
+		n++;
+	/* The one that goes beyond is taken whole. */
+	cr_expect(n >= LANE_BYTES_MAX / sizeof(much) && n < SIZE);
+	lane_flush(&lane);
+	while (lane_next_request(&lane, &out))
+		;
+	lane_made_room(&lane);
+	cr_expect(was_kicked(&worker));
+	cr_expect(lane_put(&lane, &r));
+	message_unref(&r.message);
 }
