@@ -18,8 +18,8 @@ class Program:
 
     def __init__(self, *command):
         self.popen = subprocess.Popen(
-            ["stdbuf", "-oL", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True)
+            ["stdbuf", "-oL", *command], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def output(self):
         """What it printed, when it has ended by itself."""

@@ -3,7 +3,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -111,7 +110,6 @@ def test_twice(start):
     b.mqtt()
     for _ in range(2):
         b.daemon.signal(signal.SIGTERM)
-        time.sleep(0)
     assert b.daemon.wait() == 0
 
 

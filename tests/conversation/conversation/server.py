@@ -288,7 +288,8 @@ class Daemon(Process):
         with open(self.log_path, "rb") as log:
             log.seek(start)
             found = SANITIZER.search(log.read())
-        assert not found, "a sanitizer has complained:\n" + self.log_text(start)
+        assert not found, ("a sanitizer has complained:\n"
+                           + self.log_text(start))
 
     def stop(self):
         """SIGTERM; it ends by itself with status 0."""
