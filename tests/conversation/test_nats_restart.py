@@ -107,6 +107,22 @@ def test_qos_0_is_kept_for_nats(b):
     assert n.stream_payloads("S") == [b"%d" % i for i in range(200)]
 
 
+def test_much_that_was_kept_goes_out_in_one_go(b):
+    """More than one output buffer: nobody but the socket wakes the rest."""
+    n, publisher = b.nats(), b.mqtt()
+    n.add_stream("S", "t.>", **FILE_STREAM)
+    b.nats_server.kill()
+    for i in range(500):
+        publisher.publish("t/a", b"%d " % i + b"x" * 10000)
+    publisher.ping()
+    b.nats_server.restart()
+    n = b.nats()
+    until(lambda: n.stream("S")["messages"] == 500, "what was kept",
+          seconds=5)
+    got = [int(p.split()[0]) for p in n.stream_payloads("S")]
+    assert got == list(range(500))
+
+
 def test_of_too_much_the_oldest_is_dropped(start):
     b = start.bridge({"nats": {"pending_bytes": "64k"}},
                      nats={"jetstream": True})
