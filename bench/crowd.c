@@ -119,6 +119,16 @@ crowd_init(struct crowd *c, const struct options *o, unsigned size)
 	return true;
 }
 
+void
+crowd_fini(struct crowd *c)
+{
+	for (unsigned i = 0; i < c->opened; i++)
+		peer_close(&c->peers[i]);
+	free(c->peers);
+	peer_loop_fini(&c->loop);
+	the_crowd = NULL;
+}
+
 static void
 crowd_turn(struct crowd *c, uint64_t timeout_ns)
 {

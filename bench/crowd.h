@@ -28,6 +28,9 @@ struct crowd {
  */
 bool crowd_init(struct crowd *c, const struct options *o, unsigned size);
 
+/* Close all connections. */
+void crowd_fini(struct crowd *c);
+
 /* Connect clients until there are `n` in all. */
 void crowd_connect(struct crowd *c, unsigned n);
 

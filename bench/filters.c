@@ -26,4 +26,5 @@ filters_run(const struct options *o)
 	crowd_print_costs(&c, "filters", (double)o->conns * o->filters, &begin,
 	    &end, &rest);
 	printf(",\"lost\":%u}\n", c.opened - alive);
+	crowd_fini(&c);
 }

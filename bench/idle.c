@@ -38,4 +38,5 @@ idle_run(const struct options *o)
 	alive = crowd_ping(&c);
 	crowd_print_costs(&c, "idle", o->conns, &begin, &end, &rest);
 	printf(",\"lost\":%u}\n", c.opened - alive);
+	crowd_fini(&c);
 }

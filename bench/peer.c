@@ -76,6 +76,13 @@ peer_loop_init(struct peer_loop *loop)
 	buf_reserve(&loop->scratch, READ_MAX);
 }
 
+void
+peer_loop_fini(struct peer_loop *loop)
+{
+	close(loop->epoll);
+	buf_fini(&loop->scratch);
+}
+
 /* A loopback server sees us come from as many addresses as it takes. */
 static void
 bind_source(int fd, const struct endpoint *to, uint32_t number)
@@ -138,7 +145,7 @@ peer_close(struct peer *p)
 		close(p->fd);
 	p->fd = -1;
 	buf_fini(&p->in);
-	buf_reset(&p->out);
+	buf_fini(&p->out);
 }
 
 void

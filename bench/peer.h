@@ -90,6 +90,7 @@ uint64_t now_ns(void);
 bool endpoint_parse(struct endpoint *e, const char *text);
 
 void peer_loop_init(struct peer_loop *loop);
+void peer_loop_fini(struct peer_loop *loop);
 
 /* Wait at most `timeout_ns` for something to read, then take all of it. */
 void peer_loop_turn(struct peer_loop *loop, uint64_t timeout_ns);

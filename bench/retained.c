@@ -265,4 +265,6 @@ retained_run(const struct options *o)
 	run_rest(&r);
 	usage_sample(&rest, o->processes, o->n_processes);
 	retained_report(&r, &begin, &end, &rest);
+	peer_close(&r.publisher);
+	peer_loop_fini(&r.loop);
 }
