@@ -52,6 +52,21 @@ refuse_version(struct client *c, uint8_t version)
 	refuse(c, MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION, NULL);
 }
 
+/*
+ * v3.1.1 [MQTT-3.1.4-1], v5 [MQTT-3.1.4-1]: not what it should be. Since 5.0
+ * there are words for that; no Reason String, which it may not want.
+ */
+static void
+refuse_malformed(struct client *c, uint8_t version, enum mqtt_reason reason)
+{
+	if (version != MQTT_V5) {
+		client_end(c, false, "malformed CONNECT");
+		return;
+	}
+	c->version = MQTT_V5;
+	refuse(c, reason, NULL);
+}
+
 static bool
 speaks(const struct client *c, uint8_t version)
 {
@@ -441,7 +456,7 @@ client_on_connect(struct client *c, const struct frame *f)
 		return;
 	}
 	if (rc != MQTT_RC_SUCCESS) {
-		client_end(c, false, "malformed CONNECT");
+		refuse_malformed(c, p.version, rc);
 		return;
 	}
 	if (!speaks(c, p.version)) {

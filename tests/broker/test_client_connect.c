@@ -123,6 +123,30 @@ Test(client_connect, is_refused_as_each_version_has_it)
 	expect_all(&o, cases, countof(cases));
 }
 
+/* v5 3.1.4: a malformed CONNECT may be answered, and ours is. */
+Test(client_connect, that_is_malformed_is_answered_in_v5)
+{
+	static const struct outcome cases[] = {
+		{ "10 [<MQTT> 05 03 0000 [] <id>]",
+		    { "CONNACK session_present=0 reason=0x81 (malformed "
+		      "packet)",
+			"CLOSED" } },
+		{ "10 [<MQTT> 05 02 0000 [21 0000] <id>]",
+		    { "CONNACK session_present=0 reason=0x82 (protocol error)",
+			"CLOSED" } },
+		{ "10 [<MQTT> 05 02 0000 [16 <x>] <id>]",
+		    { "CONNACK session_present=0 reason=0x82 (protocol error)",
+			"CLOSED" } },
+		{ "10 [<MQTT> 05 02 0000 [] <id> 00]",
+		    { "CONNACK session_present=0 reason=0x81 (malformed "
+		      "packet)",
+			"CLOSED" } },
+	};
+	struct broker_options o = node_options();
+
+	expect_all(&o, cases, countof(cases));
+}
+
 Test(client_connect, speaks_the_protocols_of_its_listener_only)
 {
 	struct node *n = node_new();
