@@ -210,6 +210,30 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
 	return 0;
 }
 
+/*
+ * NATS cannot carry it, however often the device sends it. 3.x has no word
+ * for that: acknowledged and dropped, as in client_publish, or closed.
+ */
+static void
+settle_unsendable(struct home *h, struct session *s, struct received *e)
+{
+	uint16_t packet_id = e->packet_id;
+	uint8_t qos = e->qos;
+	bool closes = h->broker->options->v3_refuse_close;
+
+	if (qos == 2 && !closes)
+		receiving_hold(&s->receiving, e);
+	else
+		receiving_remove(&s->receiving, e);
+	if (s->client == NULL)
+		return;
+	if (closes)
+		client_close(s->client, MQTT_RC_PACKET_TOO_LARGE, NULL);
+	else
+		client_answer_publish(s->client, qos, packet_id,
+		    MQTT_RC_SUCCESS, NULL);
+}
+
 /* The publisher learns how it ended; only once. */
 static void
 settle(struct home *h, struct pending *p, enum mqtt_reason reason,
@@ -225,6 +249,10 @@ settle(struct home *h, struct pending *p, enum mqtt_reason reason,
 	e = s != NULL ? receiving_find(&s->receiving, p->packet_id) : NULL;
 	if (e == NULL || e->token != p->token)
 		return; /* its Network Connection is gone */
+	if (reason == MQTT_RC_PACKET_TOO_LARGE && s->version != MQTT_V5) {
+		settle_unsendable(h, s, e);
+		return;
+	}
 	qos = e->qos;
 	if (qos == 2 && reason < MQTT_RC_UNSPECIFIED_ERROR)
 		receiving_hold(&s->receiving, e);
@@ -278,7 +306,9 @@ settled_publish(struct home *h, struct pending *p, enum bus_result result,
 {
 	enum mqtt_reason reason = result_reason(p, result);
 
-	if (reason >= MQTT_RC_UNSPECIFIED_ERROR && !p->settled)
+	if (result == BUS_UNSENDABLE && !p->settled)
+		home_count(h, refused_publishes);
+	else if (reason >= MQTT_RC_UNSPECIFIED_ERROR && !p->settled)
 		home_count(h, unacknowledged);
 	settle(h, p, reason,
 	    reason < MQTT_RC_UNSPECIFIED_ERROR ? NULL
