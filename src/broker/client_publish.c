@@ -80,13 +80,13 @@ aliases(struct client *c)
 static enum mqtt_reason
 resolve_alias(struct client *c, struct packet_publish *p)
 {
-	uint16_t alias = p->properties.topic_alias;
+	uint16_t alias;
 	char **slot;
 
 	if (!properties_has(&p->properties, MQTT_PROP_TOPIC_ALIAS))
-		return p->topic.len > 0 ? MQTT_RC_SUCCESS
-					: MQTT_RC_PROTOCOL_ERROR;
-	if (alias == 0 || alias > TOPIC_ALIAS_MAX) /* v5 [MQTT-3.3.2-9] */
+		return MQTT_RC_SUCCESS;    /* then the topic is not empty */
+	alias = p->properties.topic_alias; /* not 0 */
+	if (alias > TOPIC_ALIAS_MAX)       /* v5 [MQTT-3.3.2-9] */
 		return MQTT_RC_TOPIC_ALIAS_INVALID;
 	slot = &aliases(c)->topics[alias - 1];
 	if (p->topic.len > 0) {
@@ -138,7 +138,9 @@ is_repeated(struct client *c, const struct packet_publish *p)
 	if (e == NULL)
 		return false;
 	if (e->qos != p->qos) {
-		client_close(c, MQTT_RC_PACKET_IDENTIFIER_IN_USE, NULL);
+		/* v5 3.14.2.1 has no 0x91. */
+		client_close(c, MQTT_RC_PROTOCOL_ERROR,
+		    "Packet Identifier in use");
 		return true;
 	}
 	if (e->state == RECEIVING_HELD)
@@ -158,6 +160,25 @@ exceeds_receive_maximum(struct client *c)
 	return true;
 }
 
+/*
+ * v5 3.3.2.3.2: UTF-8 as Unicode has it, U+0000 too, which utf8_valid refuses
+ * for the sake of MQTT's own strings.
+ */
+static bool
+is_text(struct slice s)
+{
+	const uint8_t *zero;
+
+	while (s.len > 0 && (zero = memchr(s.ptr, 0, s.len)) != NULL) {
+		size_t len = (size_t)(zero - s.ptr);
+
+		if (!utf8_valid(slice_of(s.ptr, len)))
+			return false;
+		s = slice_skip(s, len + 1);
+	}
+	return utf8_valid(s);
+}
+
 static enum mqtt_reason
 check_content(struct client *c, const struct packet_publish *p,
     const char **why)
@@ -165,8 +186,7 @@ check_content(struct client *c, const struct packet_publish *p,
 	if (properties_has(&p->properties,
 		MQTT_PROP_PAYLOAD_FORMAT_INDICATOR) &&
 	    p->properties.payload_format_indicator == 1 &&
-	    !utf8_valid(p->payload) &&
-	    memchr(p->payload.ptr, 0, p->payload.len) == NULL) {
+	    !is_text(p->payload)) {
 		*why = "the payload is not UTF-8";
 		return MQTT_RC_PAYLOAD_FORMAT_INVALID;
 	}
