@@ -154,7 +154,8 @@ exceeds_receive_maximum(struct client *c)
 {
 	/* v5 [MQTT-3.3.4-7] is the client's to keep */
 	if (c->version != MQTT_V5 ||
-	    c->session->receiving.n < c->home->broker->options->receive_maximum)
+	    receiving_n_counted(&c->session->receiving) <
+		c->home->broker->options->receive_maximum)
 		return false;
 	client_close(c, MQTT_RC_RECEIVE_MAXIMUM_EXCEEDED, NULL);
 	return true;

@@ -64,9 +64,17 @@ receiving_remove(struct receiving *r, struct received *e)
 
 	if (e->state == RECEIVING_WAITING)
 		r->n_waiting--;
+	if (e->is_earlier)
+		r->n_earlier--;
 	memmove(e, e + 1, (r->n - i - 1) * sizeof(*e));
 	if (--r->n == 0 && r->cap > 8)
 		receiving_fini(r);
+}
+
+uint32_t
+receiving_n_counted(const struct receiving *r)
+{
+	return r->n - r->n_earlier;
 }
 
 void
@@ -74,12 +82,16 @@ receiving_disconnect(struct receiving *r)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->items[i].qos == 2)
-			r->items[kept++] = r->items[i];
-		else
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (r->items[i].qos == 2) {
+			r->items[kept] = r->items[i];
+			r->items[kept++].is_earlier = true;
+		} else {
 			r->n_waiting--;
+		}
+	}
 	r->n = kept;
+	r->n_earlier = kept;
 	if (kept == 0)
 		receiving_fini(r);
 }

@@ -22,12 +22,14 @@ struct received {
 	uint16_t packet_id;
 	uint8_t qos;
 	uint8_t state;
+	bool is_earlier; /* of a Network Connection before this one */
 };
 
 struct receiving {
 	struct received *items; /* ordered by arrival */
 	uint32_t n;
 	uint32_t n_waiting;
+	uint32_t n_earlier;
 	uint32_t cap;
 };
 
@@ -40,5 +42,8 @@ struct received *receiving_add(struct receiving *r, uint16_t packet_id,
 /* WAITING becomes HELD. */
 void receiving_hold(struct receiving *r, struct received *e);
 void receiving_remove(struct receiving *r, struct received *e);
+/* How many count against the Receive Maximum: v5 4.9, it begins anew with
+ * each Network Connection. */
+uint32_t receiving_n_counted(const struct receiving *r);
 /* Drop what a Network Connection takes with it: everything at QoS 1. */
 void receiving_disconnect(struct receiving *r);

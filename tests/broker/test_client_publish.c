@@ -426,6 +426,41 @@ Test(client_publish, exceeds_the_receive_maximum_of_v5)
 	node_free(&n);
 }
 
+/*
+ * v5 4.9: the quota begins anew with each Network Connection, though the
+ * identifiers of QoS 2 are the session's.
+ */
+Test(client_publish, has_its_whole_quota_after_a_reconnect)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+
+	o.receive_maximum = 2;
+	o.ack = ACK_LOCAL;
+	n = node_new_with(&o);
+	for (unsigned i = 0; i < 5; i++) {
+		d = device_online(n, 0, MQTT_V5, "d", false);
+		device_say(d, "34 [<a> %04x []] 34 [<a> %04x []]", 2 * i + 1,
+		    2 * i + 2);
+		cr_assert_eq(device_next(d)->type, MQTT_PUBREC);
+		cr_assert_eq(device_next(d)->type, MQTT_PUBREC);
+		device_hears_nothing(d);
+		device_hang_up(d);
+	}
+	d = device_online(n, 0, MQTT_V5, "d", false);
+	device_say(d, "34 [<a> 0101 []] 34 [<a> 0102 []]");
+	cr_assert_eq(device_next(d)->type, MQTT_PUBREC);
+	cr_assert_eq(device_next(d)->type, MQTT_PUBREC);
+	device_say(d, "62 [0001]"); /* of another connection: makes no room */
+	device_hears(d, "PUBCOMP packet_id=1 reason=0x00");
+	device_say(d, "34 [<a> 0103 []]");
+	device_hears(d,
+	    "DISCONNECT reason=0x93 (Receive Maximum exceeded) { Reason "
+	    "String=Receive Maximum exceeded }");
+	node_free(&n);
+}
+
 /* 3.x knows no Receive Maximum: what is too much is not read yet. */
 Test(client_publish, waits_unread_before_v5)
 {

@@ -46,3 +46,25 @@ Test(receiving, keeps_the_order_of_the_others)
 	cr_assert_eq(r.items[3].packet_id, 5);
 	receiving_fini(&r);
 }
+
+/* v5 4.9 */
+Test(receiving, counts_what_came_on_this_connection)
+{
+	struct receiving r = { 0 };
+
+	for (uint16_t i = 1; i <= 4; i++)
+		receiving_add(&r, i, 2, i);
+	cr_assert_eq(receiving_n_counted(&r), 4);
+	receiving_disconnect(&r);
+	cr_assert_eq(receiving_n_counted(&r), 0);
+	receiving_add(&r, 5, 1, 5);
+	cr_assert_eq(receiving_n_counted(&r), 1);
+	receiving_remove(&r, receiving_find(&r, 2));
+	cr_assert_eq(receiving_n_counted(&r), 1);
+	receiving_remove(&r, receiving_find(&r, 5));
+	cr_assert_eq(receiving_n_counted(&r), 0);
+	receiving_disconnect(&r);
+	cr_assert_eq(r.n, 3);
+	cr_assert_eq(receiving_n_counted(&r), 0);
+	receiving_fini(&r);
+}
