@@ -68,12 +68,8 @@ move(struct plug *p)
 	m->client.rules = c->rules;
 	m->client.address = c->address;
 	m->client.number = c->number;
-	m->client.link = c->link;
-	m->client.has_link = c->has_link;
-	m->client.is_authenticated = c->is_authenticated;
 	m->client.held = c->held;
 	c->address = NULL;
-	c->has_link = false;
 	memset(&c->held, 0, sizeof(c->held));
 	plug_free(p);
 	mailbox_post(&to->mailbox, &m->mail);

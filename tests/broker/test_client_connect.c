@@ -540,10 +540,14 @@ Test(client_connect, waits_for_nats_to_know_its_user)
 	device_hears(d, "CONNACK session_present=0 code=0");
 	device_hears(d, "PINGRESP"); /* it waited with the CONNECT */
 	cr_assert_eq(device_client(d)->session->link, 7);
-	/* v5 the same, from another home: it logs in, then it moves */
+	/* v5 the same, from another home: it logs in, moves, logs in again,
+	 * because the bus counts who holds a link by worker */
 	device_say(e, LOGIN_V5);
 	bus_hears(n, 1, "IDENTIFY anna secret");
 	identify(n, 1, BUS_OK, 7);
+	bus_hears(n, 1, "FORGET link=7");
+	bus_hears(n, 0, "IDENTIFY anna secret");
+	identify(n, 0, BUS_OK, 7);
 	device_hears_it_closed(d);
 	device_hears(e,
 	    "CONNACK session_present=1 reason=0x00" V5_PROPERTIES " }");
