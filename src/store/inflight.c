@@ -4,6 +4,9 @@
 
 #include <assert.h>
 
+/* Holes that may lie between the messages before they are closed. */
+#define HOLES_MAX 64u
+
 void
 inflight_fini(struct inflight *f)
 {
@@ -15,6 +18,13 @@ static uint16_t
 next_id(uint16_t id)
 {
 	return id == UINT16_MAX ? 1 : (uint16_t)(id + 1);
+}
+
+/* A hole may have the identifier of a later message. */
+static bool
+is_it(const struct outgoing *o, uint16_t packet_id)
+{
+	return o->packet_id == packet_id && o->state != OUTGOING_DONE;
 }
 
 struct outgoing *
@@ -30,17 +40,13 @@ inflight_find(const struct inflight *f, uint16_t packet_id)
 	guess = (uint16_t)(packet_id - o->packet_id);
 	if (packet_id < o->packet_id)
 		guess--;
-	if (guess < f->box.n &&
-	    outbox_at(&f->box, guess)->packet_id == packet_id) {
-		o = outbox_at(&f->box, guess);
-		return o->state != OUTGOING_DONE ? o : NULL;
-	}
-	/* Not there: one in use was left out after they wrapped. */
-	for (uint32_t i = 0; i < f->box.n; i++) {
-		o = outbox_at(&f->box, i);
-		if (o->packet_id == packet_id)
-			return o->state != OUTGOING_DONE ? o : NULL;
-	}
+	if (guess < f->box.n && is_it(outbox_at(&f->box, guess), packet_id))
+		return outbox_at(&f->box, guess);
+	/* Not there: holes were closed, or one in use was left out after they
+	 * wrapped. */
+	for (uint32_t i = 0; i < f->box.n; i++)
+		if (is_it(outbox_at(&f->box, i), packet_id))
+			return outbox_at(&f->box, i);
 	return NULL;
 }
 
@@ -62,6 +68,18 @@ inflight_add(struct inflight *f, const struct outgoing *o)
 	return slot;
 }
 
+/* Behind a message that stays, the others would leave holes without end. */
+static void
+close_holes(struct inflight *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->box.n; i++)
+		if (outbox_at(&f->box, i)->state != OUTGOING_DONE)
+			*outbox_at(&f->box, n++) = *outbox_at(&f->box, i);
+	f->box.n = n;
+}
+
 void
 inflight_done(struct inflight *f, struct outgoing *o)
 {
@@ -73,6 +91,8 @@ inflight_done(struct inflight *f, struct outgoing *o)
 	f->n--;
 	while (f->box.n > 0 && outbox_at(&f->box, 0)->state == OUTGOING_DONE)
 		(void)outbox_pop(&f->box, &gone);
+	if (f->box.n > 2u * f->n + HOLES_MAX)
+		close_holes(f);
 }
 
 void

@@ -121,3 +121,38 @@ Test(inflight, walks_oldest_first_without_holes)
 	cr_assert_eq(seen[2], 5);
 	inflight_fini(&f);
 }
+
+/* One message that is never answered holds no memory for all the others. */
+Test(inflight, closes_the_holes_behind_one_that_stays)
+{
+	struct inflight f = { 0 };
+	uint16_t held = add(&f), id;
+
+	for (uint32_t i = 0; i < 200000; i++) {
+		id = add(&f);
+		cr_assert_neq(id, held);
+		finish(&f, id);
+		cr_assert_null(inflight_find(&f, id), "%u", id);
+		cr_assert_leq(f.box.cap, 256);
+	}
+	finish(&f, held);
+	cr_assert_eq(f.box.n, 0);
+	inflight_fini(&f);
+}
+
+/* A hole that has the identifier of a later message does not hide it. */
+Test(inflight, finds_what_took_the_identifier_of_a_hole)
+{
+	struct inflight f = { 0 };
+	uint16_t held = add(&f), hole = add(&f), again;
+
+	finish(&f, hole);
+	f.last_id = held; /* as if it had gone round */
+	again = add(&f);
+	cr_assert_eq(again, hole);
+	cr_assert_not_null(inflight_find(&f, again));
+	finish(&f, again);
+	finish(&f, held);
+	cr_assert_eq(f.n, 0);
+	inflight_fini(&f);
+}
