@@ -221,7 +221,11 @@ bus_put(struct bus *b, unsigned worker,
 MUST_CHECK;
 /* Show what was put and wake the NATS thread if it sleeps. */
 void bus_flush(struct bus *b, unsigned worker) WORKER_THREAD;
-/* Requests that bus_put is sure to take. */
+/*
+ * Requests that bus_put takes, but for the bytes of their messages; 0: none.
+ * After bus_put has said false the worker is woken when there is room; it
+ * looks here once more when it has armed its waker.
+ */
 size_t bus_room(struct bus *b, unsigned worker) WORKER_THREAD;
 /* Take the oldest event; false when there is none. */
 bool bus_next_event(struct bus *b, unsigned worker,

@@ -87,16 +87,25 @@ lane_flush(struct lane *l)
 		waker_kick(l->bus);
 }
 
+static size_t
+room(struct lane *l)
+{
+	size_t ahead = l->put_bytes -
+	    atomic_load_explicit(&l->taken_bytes, memory_order_acquire);
+
+	return ahead > LANE_BYTES_MAX ? 0 : ring_room(l->requests);
+}
+
 size_t
 lane_room(struct lane *l)
 {
-	size_t room = ring_room(l->requests);
+	size_t n = room(l);
 
-	if (room >= ring_capacity(l->requests) / 2)
-		return room;
+	if (n >= ring_capacity(l->requests) / 2)
+		return n;
 	/* The worker may stop here: it wants to know when there is more. */
 	set_flag(&l->worker_waits, true);
-	return ring_room(l->requests);
+	return room(l);
 }
 
 bool

@@ -14,7 +14,7 @@
 
 #include <criterion/criterion.h>
 
-#include "base/clock.h"
+#include "nats/await.h"
 #include "nats/peer.h"
 
 static const char *const PROGRAMS[] = { "/usr/sbin/nats-server",
@@ -89,12 +89,7 @@ spawn(struct nats_server *s)
 static void
 wait_until_it_answers(const struct nats_server *s)
 {
-	uint64_t end = clock_mono_ms() + 10000;
-
-	while (!peer_greets(s->port)) {
-		cr_assert(clock_mono_ms() < end, "nats-server is not up");
-		usleep(10000);
-	}
+	AWAIT(peer_greets(s->port));
 }
 
 void
@@ -119,6 +114,22 @@ nats_server_reload(struct nats_server *s, const char *config)
 {
 	write_config(s, config);
 	cr_assert(kill(s->pid, SIGHUP) == 0);
+}
+
+unsigned
+nats_server_said(const struct nats_server *s, const char *text)
+{
+	char path[96], line[1024];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log", s->dir);
+	f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, text) != NULL;
+	if (f != NULL)
+		fclose(f);
+	return n;
 }
 
 void

@@ -26,6 +26,8 @@ void nats_server_start(struct nats_server *s, int port, const char *config);
 void nats_server_restart(struct nats_server *s, const char *config);
 /* Write other lines and have them read. */
 void nats_server_reload(struct nats_server *s, const char *config);
+/* In how many lines of its log does this text stand? */
+unsigned nats_server_said(const struct nats_server *s, const char *text);
 /* SIGKILL, and wait. */
 void nats_server_kill(struct nats_server *s);
 /* Stop it and remove its directory. */

@@ -255,6 +255,31 @@ rnd(unsigned n)
 	return (unsigned)(seed % n);
 }
 
+/* As long as every filter and subject below is at most. */
+#define FILTER_SIZE 64
+
+static void
+append_token(char *filter, const char *token)
+{
+	size_t len = strlen(filter);
+
+	snprintf(filter + len, FILTER_SIZE - len, "%s%s", len > 0 ? "." : "",
+	    token);
+}
+
+static const char *
+random_token(bool is_last)
+{
+	static const char *const TOKENS[] = { "a", "b", "c", "dd" };
+	unsigned what = rnd(10);
+
+	if (what < 3)
+		return "*";
+	if (what == 3 && is_last)
+		return ">";
+	return TOKENS[rnd(4)];
+}
+
 static void
 random_filter(char *out, bool literal)
 {
@@ -262,18 +287,9 @@ random_filter(char *out, bool literal)
 	unsigned n = 1 + rnd(4);
 
 	*out = '\0';
-	for (unsigned i = 0; i < n; i++) {
-		unsigned what = literal ? 9 : rnd(10);
-
-		if (i > 0)
-			strcat(out, ".");
-		if (what < 3)
-			strcat(out, "*");
-		else if (what == 3 && i + 1 == n)
-			strcat(out, ">");
-		else
-			strcat(out, TOKENS[rnd(4)]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		append_token(out,
+		    literal ? TOKENS[rnd(4)] : random_token(i + 1 == n));
 }
 
 /* Can one subject match both? By trying what could. */
@@ -281,7 +297,7 @@ static bool
 overlap(const char *a, const char *b)
 {
 	static const char *const TOKENS[] = { "a", "b", "c", "dd", "q" };
-	char subject[64];
+	char subject[FILTER_SIZE];
 
 	for (unsigned n = 1; n <= 5; n++) {
 		unsigned total = 1;
@@ -293,9 +309,7 @@ overlap(const char *a, const char *b)
 
 			*subject = '\0';
 			for (unsigned i = 0; i < n; i++) {
-				if (i > 0)
-					strcat(subject, ".");
-				strcat(subject, TOKENS[rest % 5]);
+				append_token(subject, TOKENS[rest % 5]);
 				rest /= 5;
 			}
 			if (subject_match(slice_str(a), slice_str(subject)) &&
@@ -307,9 +321,9 @@ overlap(const char *a, const char *b)
 }
 
 static void
-check_law(char filters[][64], const bool *in, unsigned n)
+check_law(char filters[][FILTER_SIZE], const bool *in, unsigned n)
 {
-	char subject[64];
+	char subject[FILTER_SIZE];
 
 	for (unsigned p = 0; p < N_PROBES; p++) {
 		bool wanted = false;
@@ -329,7 +343,7 @@ check_law(char filters[][64], const bool *in, unsigned n)
 Test(cover, delivers_each_wanted_subject_exactly_once)
 {
 	for (unsigned set = 0; set < N_SETS; set++) {
-		char filters[N_MAX][64];
+		char filters[N_MAX][FILTER_SIZE];
 		bool in[N_MAX] = { false };
 		unsigned n = 1 + rnd(N_MAX);
 
@@ -358,7 +372,7 @@ Test(cover, has_no_two_subscriptions_that_overlap)
 {
 	for (unsigned set = 0; set < 60; set++) {
 		for (unsigned i = 0; i < 10; i++) {
-			char filter[64];
+			char filter[FILTER_SIZE];
 
 			random_filter(filter, false);
 			add(filter);
@@ -375,7 +389,7 @@ Test(cover, has_no_two_subscriptions_that_overlap)
 Test(cover, is_after_narrowing_what_adding_afresh_gives)
 {
 	for (unsigned set = 0; set < 500; set++) {
-		char filters[N_MAX][64];
+		char filters[N_MAX][FILTER_SIZE];
 		unsigned n = 2 + rnd(N_MAX - 2), half = n / 2;
 		size_t narrowed;
 
@@ -400,7 +414,7 @@ Test(cover, is_after_narrowing_what_adding_afresh_gives)
 
 Test(cover, finds_its_way_among_many)
 {
-	char filter[64];
+	char filter[FILTER_SIZE];
 
 	for (unsigned i = 0; i < MAX_LIVE - 2; i++) {
 		snprintf(filter, sizeof(filter), "devices.%u.command", i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nats/credential.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,14 +35,13 @@ Test(credential, is_escaped_for_json)
 Test(credential, comes_back_from_json_as_it_was)
 {
 	char text[256] = "", *escaped;
-	char json[2048] = "[\"";
+	char json[2048];
 	json_t *root;
 
 	for (int c = 1; c < 128; c++)
 		text[c - 1] = (char)c;
 	escaped = credential_escape(text);
-	strcat(json, escaped);
-	strcat(json, "\"]");
+	snprintf(json, sizeof(json), "[\"%s\"]", escaped);
 	root = json_loads(json, 0, NULL);
 	cr_assert_not_null(root);
 	cr_expect_str_eq(json_string_value(json_array_get(root, 0)), text);

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 
 #include "base/clock.h"
+#include "nats/await.h"
 #include "nats/bus.h"
 #include "nats/nats_server.h"
 #include "nats/peer.h"
@@ -46,17 +47,6 @@ stats(void)
 }
 
 #define STAT(name) atomic_load(&stats()->name)
-
-/* Wait for a condition. */
-#define AWAIT(condition)                                                       \
-	do {                                                                   \
-		uint64_t end_ = clock_mono_ms() + 20000;                       \
-		while (!(condition)) {                                         \
-			cr_assert(clock_mono_ms() < end_,                      \
-			    "still not: " #condition);                         \
-			usleep(5000);                                          \
-		}                                                              \
-	} while (0)
 
 /*
  * For outages after which a peer must be there before the bus is: the bus is
@@ -102,7 +92,6 @@ Test(faults, starts_without_nats_and_connects_when_it_comes)
 	rig_start(&rig);
 	rig_subscribe(&rig, 0, "a.b"); /* answered at once */
 	rig_publish(&rig, 1, 1, ACK_SERVER, "x", "y");
-	usleep(300000);
 	cr_expect(!STAT(up));
 	nats_server_start(&server, port, NULL);
 	cr_expect(rig_settled(&rig, 1) == BUS_OK);
@@ -294,7 +283,9 @@ Test(faults, is_not_held_up_by_a_listener_that_says_nothing)
 
 	rig_init(&rig, port);
 	rig_start(&rig);
-	usleep(100000); /* it is in the middle of connecting */
+	/* It is in the middle of connecting. */
+	cr_assert(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1,
+		      20000) == 1);
 	begin = clock_mono_ms();
 	for (unsigned i = 0; i < 20; i++)
 		rig_subscribe(&rig, 0, "a.b");
@@ -361,9 +352,9 @@ Test(faults, lives_with_somebody_who_listens_to_everything)
 		rig_publish(&rig, i, 1, ACK_SERVER, "x", "y");
 		cr_assert(rig_settled(&rig, i) == BUS_OK);
 	}
+	/* Three times as long as a server may be silent. */
 	until = clock_mono_ms() + 3500;
-	while (clock_mono_ms() < until)
-		usleep(10000);
+	AWAIT(clock_mono_ms() >= until);
 	rig_publish(&rig, 1, 1, ACK_SERVER, "x", "y");
 	cr_expect(rig_settled(&rig, 1) == BUS_OK);
 	cr_expect(STAT(reconnects) == 0);
@@ -380,7 +371,7 @@ Test(faults, stops_while_it_waits_for_a_pong)
 	rig_start_up(&rig);
 	kill(server.pid, SIGSTOP);
 	rig_publish(&rig, 1, 1, ACK_SERVER, "x", "y");
-	usleep(100000);
+	AWAIT(STAT(outstanding) == 1);
 	rig_stop(&rig);
 	kill(server.pid, SIGCONT);
 	peer_close(&peer);
@@ -401,8 +392,8 @@ Test(faults, comes_back_when_its_password_is_right_again)
 	rig_start_up(&rig);
 	nats_server_reload(&server, USER("bob", "two"));
 	rig_await_up(&rig, false);
-	/* Long enough for cnats to have given up for good. */
-	usleep(1500000);
+	/* More often than cnats tries before it gives up for good. */
+	AWAIT(nats_server_said(&server, "authentication error") >= 5);
 	cr_expect(!STAT(up));
 	nats_server_reload(&server, USER("bob", "one"));
 	rig_await_up(&rig, true);
@@ -529,7 +520,7 @@ Test(faults, says_which_files_it_cannot_read)
 		rig.options.ca_file = which == 2 ? MISSING : NULL;
 		rig.options.cert_file = which == 3 ? MISSING : NULL;
 		rig_start(&rig);
-		usleep(50000);
+		rig_subscribe(&rig, 0, "a");
 		cr_expect(!STAT(up));
 		rig_stop(&rig);
 	}

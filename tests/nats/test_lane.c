@@ -84,6 +84,33 @@ Test(lane, wakes_a_worker_that_found_no_room)
 	cr_expect(!was_kicked(&worker));
 }
 
+Test(lane, bounds_the_bytes_of_its_messages)
+{
+	static uint8_t payload[1 << 20];
+	const struct message_parts parts = { .payload = { payload,
+						 sizeof(payload) } };
+	struct bus_request r = { .type = BUS_PUBLISH };
+	struct message *m = message_new(&parts);
+	unsigned n = 0;
+
+	lane_fini(&lane);
+	lane_init(&lane, 1024, &worker, &bus);
+	r.message = m;
+	while (lane_put(&lane, &r))
+		n++;
+	cr_expect(n == LANE_BYTES_MAX / sizeof(payload) + 1 ||
+	    n == LANE_BYTES_MAX / sizeof(payload));
+	cr_expect(lane_room(&lane) == 0);
+	lane_flush(&lane);
+	was_kicked(&worker);
+	cr_expect(lane_next_request(&lane, &r));
+	cr_expect(lane_next_request(&lane, &r));
+	lane_made_room(&lane);
+	cr_expect(was_kicked(&worker));
+	cr_expect(lane_room(&lane) > 0);
+	message_unref(&m);
+}
+
 Test(lane, takes_more_events_than_the_ring_holds)
 {
 	struct bus_event e;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nats/reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <criterion/criterion.h>
 
@@ -74,13 +74,11 @@ Test(reply, settles_what_its_shape_and_the_policy_say)
 
 Test(reply, takes_a_long_body_for_a_service_answer)
 {
-	static char body[8192];
+	char body[8192];
 	enum bus_result result;
 	char *text;
 
-	strcpy(body, "{\"error\":{\"code\":503}");
-	memset(body + strlen(body), ' ', 5000);
-	strcat(body, "}");
+	snprintf(body, sizeof(body), "{\"error\":{\"code\":503}%5000s}", "");
 	cr_expect(
 	    reply_settles(ACK_REPLY, slice_str(body), false, &result, &text));
 	cr_expect(result == BUS_OK);
