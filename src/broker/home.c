@@ -268,6 +268,11 @@ home_flush(struct home *h)
 bool
 home_has_work(struct home *h)
 {
-	return mailbox_len(&h->mailbox) > 0 ||
-	    (h->broker->bus != NULL && bus_has_event(h->broker->bus, h->id));
+	struct bus *bus = h->broker->bus;
+
+	if (mailbox_len(&h->mailbox) > 0)
+		return true;
+	return bus != NULL &&
+	    (bus_has_event(bus, h->id) ||
+		(h->n_overflow > 0 && bus_room(bus, h->id) > 0));
 }
