@@ -21,13 +21,16 @@ send_ack(struct client *c, unsigned type, uint16_t packet_id,
 	client_touch(c);
 }
 
-/* The client has the message: tell NATS, send the next one. */
+/*
+ * The client has said its last word on a message: tell NATS that it has it,
+ * unless the word is no, and send the next one.
+ */
 static void
-finish(struct client *c, struct outgoing *o)
+finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
 {
 	struct session *s = c->session;
 
-	if (o->message != NULL)
+	if (reason < MQTT_RC_UNSPECIFIED_ERROR)
 		deliver_answered(c->home, s, o->message);
 	inflight_done(&s->inflight, o);
 	deliver_pump(c);
@@ -40,7 +43,7 @@ on_puback(struct client *c, const struct packet_ack *p)
 
 	/* One that we do not know ends nothing: it may be late. */
 	if (o != NULL && o->qos == 1)
-		finish(c, o);
+		finish(c, o, p->reason);
 	else if (o != NULL)
 		client_close(c, MQTT_RC_PROTOCOL_ERROR,
 		    "PUBACK for a QoS 2 message");
@@ -53,8 +56,9 @@ on_pubrec(struct client *c, const struct packet_ack *p)
 
 	if (o == NULL) {
 		/* v5 3.6.2.1; 3.x gets the PUBREL that it waits for */
-		send_ack(c, MQTT_PUBREL, p->packet_id,
-		    MQTT_RC_PACKET_IDENTIFIER_NOT_FOUND);
+		if (p->reason < MQTT_RC_UNSPECIFIED_ERROR)
+			send_ack(c, MQTT_PUBREL, p->packet_id,
+			    MQTT_RC_PACKET_IDENTIFIER_NOT_FOUND);
 		return;
 	}
 	if (o->qos != 2) {
@@ -63,7 +67,7 @@ on_pubrec(struct client *c, const struct packet_ack *p)
 		return;
 	}
 	if (p->reason >= MQTT_RC_UNSPECIFIED_ERROR) {
-		finish(c, o); /* v5 [MQTT-4.3.3-4]: no PUBREL */
+		finish(c, o, p->reason); /* v5 [MQTT-4.3.3-4]: no PUBREL */
 		return;
 	}
 	o->state = OUTGOING_RELEASED;
@@ -77,7 +81,7 @@ on_pubcomp(struct client *c, const struct packet_ack *p)
 	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
 
 	if (o != NULL && o->qos == 2 && o->state == OUTGOING_RELEASED)
-		finish(c, o);
+		finish(c, o, MQTT_RC_SUCCESS); /* it said so in PUBREC */
 }
 
 static void

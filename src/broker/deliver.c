@@ -231,14 +231,21 @@ send_unacknowledged(struct client *c, struct message *m,
 	return DELIVER_REACHED;
 }
 
+/* v5 [MQTT-3.8.3-3]: not back to where it came from */
+static bool
+is_kept_out(const struct subscriber *sub, const struct message *m)
+{
+	return sub->no_local && m->publisher == sub->session;
+}
+
 /* Fill in the Subscription Identifiers: the first, then those behind it. */
 static void
-set_ids(struct outgoing *o, const struct wish *w)
+set_ids(struct outgoing *o, const struct wish *w, const struct message *m)
 {
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
-		if (w->subs[i].id == 0)
+		if (w->subs[i].id == 0 || is_kept_out(&w->subs[i], m))
 			continue;
 		if (o->subscription_id == 0) {
 			o->subscription_id = w->subs[i].id;
@@ -297,7 +304,7 @@ offer(struct home *h, struct session *s, struct message *m,
 	struct outgoing o = { .qos = w->qos, .retain = w->retain };
 	struct client *c = s->client;
 
-	set_ids(&o, w);
+	set_ids(&o, w, m);
 	if (o.qos == 0)
 		return offer_unacknowledged(h, s, m, &o);
 	o.message = message_ref(m);
@@ -317,7 +324,7 @@ offer(struct home *h, struct session *s, struct message *m,
  * False when there is nothing to deliver.
  */
 static bool
-make_wish(const struct message *m, struct session *s, struct wish *w)
+make_wish(const struct message *m, struct wish *w)
 {
 	bool wanted = false;
 
@@ -326,8 +333,7 @@ make_wish(const struct message *m, struct session *s, struct wish *w)
 	for (size_t i = 0; i < w->n; i++) {
 		const struct subscriber *sub = &w->subs[i];
 
-		/* v5 [MQTT-3.8.3-3] */
-		if (sub->no_local && m->publisher == s->handle)
+		if (is_kept_out(sub, m))
 			continue;
 		wanted = true;
 		if (sub->qos > w->qos)
@@ -368,7 +374,7 @@ deliver(struct home *h, struct message *m, uint32_t link,
 		while (next < n && to[next].session == to[i].session)
 			next++;
 		w.n = next - i;
-		if (s != NULL && s->link == link && make_wish(m, s, &w))
+		if (s != NULL && s->link == link && make_wish(m, &w))
 			result |= offer(h, s, m, &w);
 	}
 	return result;
