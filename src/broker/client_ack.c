@@ -70,7 +70,7 @@ on_pubrec(struct client *c, const struct packet_ack *p)
 		finish(c, o, p->reason); /* v5 [MQTT-4.3.3-4]: no PUBREL */
 		return;
 	}
-	o->state = OUTGOING_RELEASED;
+	inflight_release(&c->session->inflight, o);
 	/* v3.1.1 [MQTT-4.3.3-1] */
 	send_ack(c, MQTT_PUBREL, p->packet_id, MQTT_RC_SUCCESS);
 }

@@ -72,13 +72,12 @@ static void
 put_properties(struct home *h, const struct message *m,
     const struct outgoing *o)
 {
-	uint32_t left = message_expiry_left(m, h->wall_ms);
-
 	buf_reset(&h->scratch);
-	/* v5 [MQTT-3.3.2-6]: less the time that it waited here */
-	if (left > 0)
+	/* v5 [MQTT-3.3.2-6]: less the time that it waited here; 0 when it has
+	 * expired since it was sent first */
+	if (m->expires_ms != 0)
 		property_put_u32(&h->scratch, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
-		    left);
+		    message_expiry_left(m, h->wall_ms));
 	/* v5 [MQTT-3.3.4-3] [MQTT-3.3.4-4]: all of them in one packet */
 	if (o->subscription_id != 0)
 		property_put_varint(&h->scratch,
@@ -179,10 +178,13 @@ output_is_full(const struct client *c)
 	return buf_len(&c->out) > c->home->broker->options->max_output_bytes;
 }
 
+/* v5 [MQTT-3.3.4-9]: as many as it takes, on this Network Connection */
 static bool
 can_send_acknowledged(const struct client *c)
 {
-	return c->session->inflight.n < c->send_max && !output_is_full(c);
+	const struct inflight *f = &c->session->inflight;
+
+	return f->n - f->n_again < c->send_max && !output_is_full(c);
 }
 
 /* Something was lost: say whose, once a second at most. */
@@ -273,7 +275,7 @@ queue(struct home *h, struct session *s, struct outgoing *o)
 static bool
 waits(const struct session *s)
 {
-	return s->backlog.n > 0 ||
+	return s->backlog.n > 0 || s->inflight.n_again > 0 ||
 	    (s->client != NULL && s->client->feeds != NULL);
 }
 
@@ -434,6 +436,45 @@ pump_feed(struct client *c, struct feed *f)
 	return true;
 }
 
+/*
+ * v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1]: what an earlier connection has not
+ * acknowledged, with DUP (v3.1.1 [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1]). False
+ * when there is more than the client takes now.
+ */
+static bool
+pump_again(struct client *c)
+{
+	struct inflight *f = &c->session->inflight;
+	struct outgoing *o;
+
+	while ((o = inflight_next_again(f)) != NULL) {
+		if (!can_send_acknowledged(c))
+			return false;
+		if (fits_client(c, o->message, o)) {
+			write_alone(c, o->message, o, true);
+			inflight_sent_again(f, o);
+			count_out(c);
+		} else {
+			inflight_done(f, o); /* v5 [MQTT-3.1.2-25] */
+		}
+	}
+	return true;
+}
+
+static bool
+pump_feeds(struct client *c)
+{
+	struct feed *f;
+
+	while ((f = c->feeds) != NULL) {
+		if (!pump_feed(c, f))
+			return false;
+		c->feeds = f->next;
+		feed_free(f);
+	}
+	return true;
+}
+
 void
 deliver_pump(struct client *c)
 {
@@ -441,14 +482,8 @@ deliver_pump(struct client *c)
 	struct outgoing o;
 
 	assert(c->state == CLIENT_ONLINE);
-	while (c->feeds != NULL) {
-		struct feed *f = c->feeds;
-
-		if (!pump_feed(c, f))
-			return;
-		c->feeds = f->next;
-		feed_free(f);
-	}
+	if (!pump_again(c) || !pump_feeds(c))
+		return;
 	while (s->backlog.n > 0 &&
 	    may_send(c, outbox_at(&s->backlog, 0)->qos) &&
 	    session_dequeue(s, &o))
@@ -456,24 +491,22 @@ deliver_pump(struct client *c)
 }
 
 static void
-send_again(struct outgoing *o, void *arg)
+release_again(struct outgoing *o, void *arg)
 {
 	struct client *c = arg;
 
-	/* v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1]; DUP: v3.1.1
-	 * [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1] */
-	if (o->state == OUTGOING_RELEASED)
-		packet_encode_ack(&c->out, c->version, MQTT_PUBREL,
-		    o->packet_id, MQTT_RC_SUCCESS, (struct slice){ 0 });
-	else
-		write_alone(c, o->message, o, true);
-	count_out(c);
+	if (o->state != OUTGOING_RELEASED)
+		return;
+	packet_encode_ack(&c->out, c->version, MQTT_PUBREL, o->packet_id,
+	    MQTT_RC_SUCCESS, (struct slice){ 0 });
+	client_touch(c);
 }
 
 void
 deliver_resume(struct client *c)
 {
-	inflight_each(&c->session->inflight, send_again, c);
+	inflight_reconnect(&c->session->inflight);
+	inflight_each(&c->session->inflight, release_again, c);
 	deliver_pump(c);
 }
 

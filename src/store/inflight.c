@@ -68,6 +68,14 @@ inflight_add(struct inflight *f, const struct outgoing *o)
 	return slot;
 }
 
+static void
+leave_state(struct inflight *f, struct outgoing *o, enum outgoing_state next)
+{
+	if (o->state == OUTGOING_AGAIN)
+		f->n_again--;
+	o->state = (uint8_t)next;
+}
+
 /* Behind a message that stays, the others would leave holes without end. */
 static void
 close_holes(struct inflight *f)
@@ -86,13 +94,48 @@ inflight_done(struct inflight *f, struct outgoing *o)
 	struct outgoing gone;
 
 	assert(o->state != OUTGOING_DONE);
+	leave_state(f, o, OUTGOING_DONE);
 	outgoing_fini(o);
-	o->state = OUTGOING_DONE;
 	f->n--;
 	while (f->box.n > 0 && outbox_at(&f->box, 0)->state == OUTGOING_DONE)
 		(void)outbox_pop(&f->box, &gone);
 	if (f->box.n > 2u * f->n + HOLES_MAX)
 		close_holes(f);
+}
+
+void
+inflight_release(struct inflight *f, struct outgoing *o)
+{
+	leave_state(f, o, OUTGOING_RELEASED);
+}
+
+void
+inflight_reconnect(struct inflight *f)
+{
+	for (uint32_t i = 0; i < f->box.n; i++) {
+		struct outgoing *o = outbox_at(&f->box, i);
+
+		if (o->state != OUTGOING_SENT)
+			continue;
+		o->state = OUTGOING_AGAIN;
+		f->n_again++;
+	}
+}
+
+struct outgoing *
+inflight_next_again(const struct inflight *f)
+{
+	/* They are repeated in their order, so not many stand before it. */
+	for (uint32_t i = 0; f->n_again > 0; i++)
+		if (outbox_at(&f->box, i)->state == OUTGOING_AGAIN)
+			return outbox_at(&f->box, i);
+	return NULL;
+}
+
+void
+inflight_sent_again(struct inflight *f, struct outgoing *o)
+{
+	leave_state(f, o, OUTGOING_SENT);
 }
 
 void

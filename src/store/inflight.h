@@ -7,6 +7,7 @@
  *
  *   QoS 1  SENT --PUBACK--> done
  *   QoS 2  SENT --PUBREC--> RELEASED --PUBCOMP--> done
+ *          SENT --reconnect--> AGAIN --repeated--> SENT
  *
  * Identifiers are handed out in ascending order over the life of the session
  * and never start again at 1 because the client was idle, so an answer that
@@ -21,6 +22,7 @@
 struct inflight {
 	struct outbox box;
 	uint16_t n;       /* not DONE */
+	uint16_t n_again; /* of them, AGAIN */
 	uint16_t last_id; /* handed out last */
 };
 
@@ -41,6 +43,16 @@ struct outgoing *inflight_find(const struct inflight *f, uint16_t packet_id);
  * `f` become invalid.
  */
 void inflight_done(struct inflight *f, struct outgoing *o);
+
+/* PUBREC has come for an entry of inflight_find. */
+void inflight_release(struct inflight *f, struct outgoing *o);
+
+/* A new Network Connection: all that is SENT is to be repeated. */
+void inflight_reconnect(struct inflight *f);
+/* The oldest that is to be repeated, or NULL. */
+struct outgoing *inflight_next_again(const struct inflight *f);
+/* It was. */
+void inflight_sent_again(struct inflight *f, struct outgoing *o);
 
 /* Call `fn` on everything unfinished, oldest first. */
 void inflight_each(const struct inflight *f,

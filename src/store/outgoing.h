@@ -14,6 +14,7 @@ enum outgoing_state {
 	OUTGOING_QUEUED,
 	OUTGOING_SENT,     /* waits for PUBACK, or PUBREC at QoS 2 */
 	OUTGOING_RELEASED, /* PUBREL sent, waits for PUBCOMP */
+	OUTGOING_AGAIN,    /* SENT on an earlier connection, to be repeated */
 	OUTGOING_DONE      /* a hole that goes when it comes to the front */
 };
 

@@ -389,8 +389,8 @@ Test(deliver, is_repeated_with_dup_to_a_client_that_is_back)
 	device_hang_up(s);
 	device_say(d, "32 [<a> 0004 '4'] 30 [<a> 'lost']");
 	s = device_online(n, 1, MQTT_V311, "s", false);
-	device_hears(s, "PUBLISH qos=1 dup packet_id=1 topic=a payload=1");
 	device_hears(s, "PUBREL packet_id=2");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=1 topic=a payload=1");
 	device_hears(s, "PUBLISH qos=2 dup packet_id=3 topic=a payload=3");
 	device_hears(s, "PUBLISH qos=1 packet_id=4 topic=a payload=4");
 	device_hears_nothing(s);
@@ -414,6 +414,82 @@ Test(deliver, is_not_repeated_to_a_client_that_stays)
 	device_hears(s, "PUBLISH qos=1 packet_id=1 topic=a payload=x");
 	node_pass(n, 3600 * 1000);
 	device_hears_nothing(s);
+	node_free(&n);
+}
+
+/* The Receive Maximum is of the connection, and it may have become smaller:
+ * v5 [MQTT-3.3.4-9]. */
+Test(deliver, repeats_no_more_than_the_client_takes_now)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", false);
+	char payload[8];
+
+	device_subscribe(s, "a", 2);
+	for (unsigned i = 1; i <= 8; i++) {
+		(void)snprintf(payload, sizeof(payload), "%u", i);
+		node_from_nats(n, "a", "", i == 2 ? 2 : 1, payload);
+	}
+	cr_assert_eq(device_skip(s), 8);
+	device_hang_up(s);
+	node_from_nats(n, "a", "", 1, "new");
+	s = device_new(n, 1);
+	device_say(s, "10 [<MQTT> 05 00 0000 [11 ffffffff 21 0002] <s>]");
+	cr_assert_eq(device_next(s)->type, MQTT_CONNACK);
+	device_hears(s, "PUBLISH qos=1 dup packet_id=1 topic=a payload=1");
+	device_hears(s, "PUBLISH qos=2 dup packet_id=2 topic=a payload=2");
+	device_hears_nothing(s);
+	/* What comes meanwhile does not overtake. */
+	node_from_nats(n, "a", "", 1, "live");
+	device_hears_nothing(s);
+	device_say(s, "50 [0002]");
+	device_hears(s, "PUBREL packet_id=2 reason=0x00");
+	device_hears_nothing(s);
+	/* An answer to what was sent before is still one. */
+	device_say(s, "40 [0004]");
+	device_hears_nothing(s);
+	device_say(s, "40 [0001]");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=3 topic=a payload=3");
+	device_hears_nothing(s);
+	device_say(s, "40 [0003] 70 [0002]");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=5 topic=a payload=5");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=6 topic=a payload=6");
+	/* And once more, with what was not repeated yet. */
+	device_hang_up(s);
+	s = device_online(n, 1, MQTT_V5, "s", false);
+	device_hears(s, "PUBLISH qos=1 dup packet_id=5 topic=a payload=5");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=6 topic=a payload=6");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=7 topic=a payload=7");
+	device_hears(s, "PUBLISH qos=1 dup packet_id=8 topic=a payload=8");
+	device_hears(s, "PUBLISH qos=1 packet_id=9 topic=a payload=new");
+	device_hears(s, "PUBLISH qos=1 packet_id=10 topic=a payload=live");
+	device_hears_nothing(s);
+	node_free(&n);
+}
+
+Test(deliver, repeats_no_more_than_the_socket_takes)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *s;
+	char payload[901] = { 0 };
+
+	memset(payload, 'x', 900);
+	o.max_output_bytes = 2000;
+	n = node_new_with(&o);
+	s = device_online(n, 0, MQTT_V311, "s", false);
+	device_subscribe(s, "a", 1);
+	for (unsigned i = 0; i < 10; i++)
+		node_from_nats(n, "a", "", 1, payload);
+	cr_assert_eq(device_skip(s), 10);
+	device_hang_up(s);
+	s = device_new(n, 0);
+	device_set_window(s, 4);
+	device_say(s, "10 [<MQTT> 04 00 0000 <s>]");
+	cr_assert_leq(buf_len(&device_client(s)->out), 3000);
+	device_set_window(s, SIZE_MAX);
+	node_run(n);
+	cr_assert_eq(device_skip(s), 11);
 	node_free(&n);
 }
 
@@ -575,6 +651,25 @@ Test(deliver, says_how_long_a_message_is_good)
 	node_free(&n);
 }
 
+/* Delivery had begun, so it goes on; but it is good for nothing more. */
+Test(deliver, repeats_a_message_that_has_expired_as_such)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", false);
+	struct device *d = device_online(n, 1, MQTT_V5, "d", true);
+
+	device_subscribe(s, "a", 1);
+	device_say(d, "32 [<a> 0001 [02 0000000a] 'x']");
+	device_skip(s);
+	device_hang_up(s);
+	node_pass(n, 20000);
+	s = device_online(n, 0, MQTT_V5, "s", false);
+	device_hears(s,
+	    "PUBLISH qos=1 dup packet_id=1 topic=a payload=x { Message Expiry "
+	    "Interval=0 }");
+	node_free(&n);
+}
+
 /* --- Maximum Packet Size ------------------------------------------------ */
 
 /* v5 [MQTT-3.1.2-24] [MQTT-3.1.2-25] */
@@ -615,5 +710,28 @@ Test(deliver, sends_nothing_larger_than_the_client_takes)
 	device_hears(s, "PUBLISH qos=1 packet_id=3 topic=a payload=xxx");
 	device_subscribe(s, "#", 0);
 	device_hears_nothing(s);
+	node_free(&n);
+}
+
+Test(deliver, ends_what_a_smaller_client_cannot_take_again)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", false);
+
+	device_subscribe(s, "a", 2);
+	node_from_nats(n, "a", "_INBOX.1", 1, "this one is long, rather long");
+	node_from_nats(n, "a", "_INBOX.2", 1, "short");
+	node_from_nats(n, "a", "_INBOX.3", 2, "this one is long, rather long");
+	cr_assert_eq(device_skip(s), 3);
+	fake_bus_skip(n->bus, 0);
+	device_hang_up(s);
+	s = device_new(n, 0);
+	s->max_packet_size = 30;
+	device_say(s, "10 [<MQTT> 05 00 0000 [11 ffffffff 27 0000001e] <s>]");
+	cr_assert_eq(device_next(s)->type, MQTT_CONNACK);
+	device_hears(s, "PUBLISH qos=1 dup packet_id=2 topic=a payload=short");
+	device_hears_nothing(s);
+	cr_assert_eq(device_client(s)->session->inflight.n, 1);
+	bus_hears_nothing(n, 0);
 	node_free(&n);
 }

@@ -156,3 +156,48 @@ Test(inflight, finds_what_took_the_identifier_of_a_hole)
 	cr_assert_eq(f.n, 0);
 	inflight_fini(&f);
 }
+
+Test(inflight, is_repeated_in_its_order_after_a_reconnect)
+{
+	struct inflight f = { 0 };
+	struct outgoing *o;
+
+	for (int i = 0; i < 5; i++)
+		(void)add(&f);
+	finish(&f, 1);
+	inflight_release(&f, inflight_find(&f, 3));
+	cr_assert_null(inflight_next_again(&f));
+	inflight_reconnect(&f);
+	cr_assert_eq(f.n_again, 3);
+	o = inflight_next_again(&f);
+	cr_assert_eq(o->packet_id, 2);
+	inflight_sent_again(&f, o);
+	/* A late answer to what was sent before. */
+	finish(&f, 4);
+	cr_assert_eq(f.n_again, 1);
+	/* And another reconnect in between. */
+	inflight_reconnect(&f);
+	cr_assert_eq(f.n_again, 2);
+	for (uint16_t id = 2; id <= 5; id += 3) {
+		o = inflight_next_again(&f);
+		cr_assert_eq(o->packet_id, id);
+		inflight_sent_again(&f, o);
+	}
+	cr_assert_null(inflight_next_again(&f));
+	cr_assert_eq(inflight_find(&f, 3)->state, OUTGOING_RELEASED);
+	inflight_fini(&f);
+}
+
+Test(inflight, may_be_released_before_it_is_repeated)
+{
+	struct inflight f = { 0 };
+
+	(void)add(&f);
+	inflight_reconnect(&f);
+	inflight_release(&f, inflight_find(&f, 1));
+	cr_assert_eq(f.n_again, 0);
+	cr_assert_null(inflight_next_again(&f));
+	finish(&f, 1);
+	cr_assert_eq(f.n, 0);
+	inflight_fini(&f);
+}
