@@ -32,6 +32,7 @@ struct pending_subscribe {
 	uint32_t epoch;   /* of the session, when it came */
 	unsigned waiting; /* answers of the bus */
 	struct buf codes;
+	const char *why; /* the first filter was refused; constant */
 	struct wanted *wanted;
 	size_t n_wanted;
 };
@@ -94,7 +95,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
 		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
 		    ps->p.packet_id, buf_slice(&ps->codes),
-		    (struct slice){ 0 });
+		    client_reason_string(c, ps->why));
 		client_touch(c);
 		for (size_t i = 0; i < ps->n_wanted; i++)
 			send_retained(c, &ps->wanted[i]);
@@ -132,14 +133,15 @@ want_retained(struct pending_subscribe *ps, const struct subscription *sub,
 }
 
 static enum mqtt_reason
-check_filter(struct client *c, struct slice full, struct filter *out)
+check_filter(struct client *c, struct slice full, struct filter *out,
+    const char **why)
 {
-	const char *why = NULL;
 	enum mqtt_reason rc;
 
+	*why = NULL;
 	if (!filter_parse(full, out))
 		return MQTT_RC_TOPIC_FILTER_INVALID;
-	rc = topics_check_filter(c->home, out, &why);
+	rc = topics_check_filter(c->home, out, why);
 	if (rc == MQTT_RC_SUCCESS &&
 	    c->session->n_subscriptions >=
 		c->home->broker->options->max_subscriptions &&
@@ -147,7 +149,8 @@ check_filter(struct client *c, struct slice full, struct filter *out)
 		rc = MQTT_RC_QUOTA_EXCEEDED;
 	if (rc != MQTT_RC_SUCCESS)
 		client_log(c, LOG_DEBUG, "subscribe to \"%.*s\" refused: %s",
-		    SLICE_ARG(full), why != NULL ? why : mqtt_reason_text(rc));
+		    SLICE_ARG(full),
+		    *why != NULL ? *why : mqtt_reason_text(rc));
 	return rc;
 }
 
@@ -160,9 +163,12 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	struct session *s = c->session;
 	struct subscription *sub;
 	struct filter filter;
-	enum mqtt_reason rc = check_filter(c, pf->filter, &filter);
+	const char *why;
+	enum mqtt_reason rc = check_filter(c, pf->filter, &filter, &why);
 	bool is_new;
 
+	if (rc != MQTT_RC_SUCCESS && ps->why == NULL)
+		ps->why = why != NULL ? why : mqtt_reason_text(rc);
 	if (rc != MQTT_RC_SUCCESS)
 		return c->version == MQTT_V5 ? (uint8_t)rc
 					     : MQTT_V3_SUBACK_FAILURE;

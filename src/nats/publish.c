@@ -47,11 +47,15 @@ enum sent {
 
 /* --- one message onto the wire ------------------------------------------ */
 
+/* By which a stream knows what it has. */
+#define MESSAGE_ID "Nats-Msg-Id"
+
 /* A message with headers on its way. */
 struct headers {
 	natsMsg *msg;
 	natsStatus status;
 	size_t size;
+	bool has_message_id; /* the device's own */
 };
 
 static void
@@ -60,6 +64,7 @@ add_header(void *arg, const char *name, const char *value)
 	struct headers *h = arg;
 
 	h->size += header_size(name, value);
+	h->has_message_id |= strcmp(name, MESSAGE_ID) == 0;
 	if (h->status == NATS_OK)
 		h->status = natsMsgHeader_Add(h->msg, name, value);
 }
@@ -104,9 +109,25 @@ send_plain(struct link *l, struct slice subject, const char *reply,
 	return sent_of(s);
 }
 
+/*
+ * At QoS 2 a stream is to drop what is published again: the number of the
+ * acknowledgement stays the same, and is never used for another message.
+ * Packet Identifiers would be.
+ */
+static void
+add_message_id(struct link *l, const struct ack *a, struct headers *h)
+{
+	struct buf id = { 0 };
+
+	buf_printf(&id, "%s.%" PRIu64, l->fence_subject, a->seq);
+	buf_append_byte(&id, '\0');
+	add_header(h, MESSAGE_ID, (const char *)buf_ptr(&id));
+	buf_fini(&id);
+}
+
 static enum sent
-send_with_headers(struct link *l, const struct message *m, bool duplicate,
-    const char *reply)
+send_with_headers(struct link *l, const struct message *m, const struct ack *a,
+    bool duplicate, const char *reply)
 {
 	struct slice subject = message_subject(m);
 	struct slice payload = message_payload(m);
@@ -122,6 +143,8 @@ send_with_headers(struct link *l, const struct message *m, bool duplicate,
 		return SENT_UNSENDABLE;
 	header_each(m, duplicate, clock_wall_ms(),
 	    l->bus->options->pass_headers, add_header, &h);
+	if (m->qos == 2 && a != NULL && !h.has_message_id)
+		add_message_id(l, a, &h);
 	if (h.status == NATS_OK && fits(l, subject, reply_len, h.size))
 		sent = sent_of(natsConnection_PublishMsg(l->nc, h.msg));
 	receive_free(h.msg);
@@ -183,7 +206,7 @@ send_publish(struct link *l, const struct message *m, const struct ack *a)
 	if (header_is_plain(m, duplicate))
 		return send_plain(l, message_subject(m), reply,
 		    message_payload(m));
-	return send_with_headers(l, m, duplicate, reply);
+	return send_with_headers(l, m, a, duplicate, reply);
 }
 
 static enum sent
