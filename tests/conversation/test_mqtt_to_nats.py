@@ -3,7 +3,7 @@
 
 import pytest
 
-from conversation.mqtt import PUBACK
+from conversation.mqtt import PUBACK, disconnect_packet, publish_packet
 
 
 @pytest.fixture
@@ -118,7 +118,6 @@ def test_a_queue_group_shares_the_messages(bridge, n):
 
 def test_the_last_words_of_a_device_arrive(bridge, n):
     """PUBLISH and DISCONNECT in one segment."""
-    from conversation.mqtt import disconnect_packet, publish_packet
     everything = n.subscribe(bridge.subject(">"))
     for i in range(30):
         client = bridge.mqtt()
@@ -127,5 +126,8 @@ def test_the_last_words_of_a_device_arrive(bridge, n):
         assert everything.next().payload == str(i).encode()
 
 
-def test_client_identifier_is_a_header_where_wanted(start):
-    pytest.skip("the key that turns Mqtt-Client on has no name yet")
+def test_the_client_identifier_is_a_header_where_wanted(start):
+    b = start.bridge({"nats": {"send_client_id": "yes"}})
+    service = b.nats().subscribe("a")
+    b.mqtt("pump-7").publish("a", b"x")
+    assert service.next().headers == [("Mqtt-Client", "pump-7")]
