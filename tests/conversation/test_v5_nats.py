@@ -47,6 +47,7 @@ def test_properties_become_headers(bridge, five, n):
     assert m.header("Key") == "value"
 
 
+@pytest.mark.xfail(strict=True, reason="cnats sorts headers by name (#3)")
 def test_user_properties_keep_their_order(bridge, five, n):
     service = n.subscribe(bridge.subject("a"))
     pairs = [("b", "1"), ("a", "2"), ("b", "3"), ("B", "4")]
@@ -87,6 +88,7 @@ def test_listed_names_are_passed(bridge, five, n, name):
     assert service.next().header(name) == "abc"
 
 
+@pytest.mark.xfail(strict=True, reason="cnats sorts headers by name (#3)")
 def test_headers_become_properties(bridge, five, n):
     client = five()
     client.subscribe(bridge.topic("a"), qos=1)
@@ -188,6 +190,7 @@ def test_a_response_topic_may_not_be_reserved(bridge, five, n):
     assert service.next().reply is None
 
 
+@pytest.mark.xfail(strict=True, reason="no Response Topic from NATS yet (#3)")
 def test_a_service_asks_a_device(start):
     """[nats] request_subjects: the PUBACK does not answer, the device does."""
     b = start.bridge({"nats": {"request_subjects": "device.*.call"}})
