@@ -335,7 +335,6 @@ def test_pubrec_waits_for_the_reply(bridge, n, publisher):
     publisher.wait(PUBCOMP, packet_id)
 
 
-@pytest.mark.xfail(strict=True, reason="no Nats-Msg-Id yet (#3)")
 def test_message_ids_differ_although_packet_identifiers_do_not(bridge, n,
                                                                publisher):
     service = n.subscribe(bridge.subject("a"))
@@ -351,7 +350,6 @@ def test_message_ids_differ_although_packet_identifiers_do_not(bridge, n,
     assert len(seen) == 5 and None not in seen
 
 
-@pytest.mark.xfail(strict=True, reason="no Nats-Msg-Id yet (#3)")
 def test_a_stream_drops_what_is_published_again(start):
     """The first PubAck is lost; the second says duplicate, and counts."""
     b = start.bridge({"qos": {"ack": "stream", "ack_timeout": 300,

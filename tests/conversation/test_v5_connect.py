@@ -239,7 +239,6 @@ def test_reason_strings_may_be_unwanted(bridge):
     assert suback.properties == []
 
 
-@pytest.mark.xfail(strict=True, reason="no reason strings yet (#3)")
 def test_reason_strings_help(bridge):
     client = bridge.mqtt(version=V5)
     client.send_subscribe("$JS/x")

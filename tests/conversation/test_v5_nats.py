@@ -135,7 +135,8 @@ def test_properties_survive_a_way_through_nats(start):
              ("correlation_data", b"c"), ("user_property", ("k", "v"))]
     # Until both links are up.
     def arrived():
-        publisher.send(packet(PUBLISH, 0, binary("a"), properties(given), b"x"))
+        publisher.send(packet(PUBLISH, 0, binary("a"), properties(given),
+                              b"x"))
         publisher.ping()
         client.ping()
         return client.pending

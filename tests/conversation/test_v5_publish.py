@@ -265,7 +265,6 @@ def test_qos_0_is_not_held_by_the_window(bridge, five):
     assert client.message().payload == b"0"
 
 
-@pytest.mark.xfail(strict=True, reason="all in flight are repeated at once (#3)")
 def test_the_window_is_of_the_connection(bridge, five):
     client_id = f"{bridge.tag}-w"
     client, publisher = five(client_id, receive_maximum=10,
