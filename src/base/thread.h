@@ -26,6 +26,8 @@ extern struct role main_role, acceptor_role, worker_role, nats_role;
 #define WORKER_THREAD   ROLE(requires_capability(worker_role))
 #define NATS_THREAD     ROLE(requires_capability(nats_role))
 #define ANY_THREAD
+/* Nobody else runs: before the threads start or after they have ended. */
+#define ALONE ROLE(no_thread_safety_analysis)
 
 enum thread_kind {
 	THREAD_NONE, /* a library's thread, or a test that did not say */

@@ -18,7 +18,7 @@
 /* Reason Strings are for people; keep them short of any packet limit. */
 #define REASON_STRING_MAX 200
 
-static void
+static void WORKER_THREAD
 on_connect_timeout(struct timer *t, void *arg)
 {
 	struct client *c = container_of(t, struct client, timer);
@@ -72,7 +72,7 @@ forget_login(struct client *c)
 	c->login = NULL;
 }
 
-static void
+static void WORKER_THREAD
 give_back_link(struct client *c)
 {
 	struct bus_request r = { .type = BUS_FORGET, .link = c->link };
@@ -173,7 +173,7 @@ client_log(const struct client *c, enum log_level level, const char *fmt, ...)
 		log_write(level, "c%u %s: %s", c->number, c->address, text);
 }
 
-static void
+static void WORKER_THREAD
 on_keep_alive(struct timer *t, void *arg)
 {
 	struct client *c = container_of(t, struct client, timer);
@@ -272,7 +272,7 @@ client_on_drained(struct client *c)
 		deliver_pump(c);
 }
 
-static void
+static void WORKER_THREAD
 on_pingreq(struct client *c, const struct frame *f)
 {
 	enum mqtt_reason rc = packet_decode_empty(f);
@@ -286,7 +286,7 @@ on_pingreq(struct client *c, const struct frame *f)
 	client_touch(c);
 }
 
-static void
+static void WORKER_THREAD
 on_unexpected(struct client *c, const struct frame *f)
 {
 	char why[64];

@@ -12,7 +12,7 @@
 #include "broker/deliver.h"
 #include "broker/home.h"
 
-static void
+static void WORKER_THREAD
 send_ack(struct client *c, unsigned type, uint16_t packet_id,
     enum mqtt_reason reason)
 {
@@ -25,7 +25,7 @@ send_ack(struct client *c, unsigned type, uint16_t packet_id,
  * The client has said its last word on a message: tell NATS that it has it,
  * unless the word is no, and send the next one.
  */
-static void
+static void WORKER_THREAD
 finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
 {
 	struct session *s = c->session;
@@ -36,7 +36,7 @@ finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
 	deliver_pump(c);
 }
 
-static void
+static void WORKER_THREAD
 on_puback(struct client *c, const struct packet_ack *p)
 {
 	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
@@ -49,7 +49,7 @@ on_puback(struct client *c, const struct packet_ack *p)
 		    "PUBACK for a QoS 2 message");
 }
 
-static void
+static void WORKER_THREAD
 on_pubrec(struct client *c, const struct packet_ack *p)
 {
 	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
@@ -75,7 +75,7 @@ on_pubrec(struct client *c, const struct packet_ack *p)
 	send_ack(c, MQTT_PUBREL, p->packet_id, MQTT_RC_SUCCESS);
 }
 
-static void
+static void WORKER_THREAD
 on_pubcomp(struct client *c, const struct packet_ack *p)
 {
 	struct outgoing *o = inflight_find(&c->session->inflight, p->packet_id);
@@ -84,7 +84,7 @@ on_pubcomp(struct client *c, const struct packet_ack *p)
 		finish(c, o, MQTT_RC_SUCCESS); /* it said so in PUBREC */
 }
 
-static void
+static void WORKER_THREAD
 on_pubrel(struct client *c, const struct packet_ack *p)
 {
 	struct receiving *r = &c->session->receiving;

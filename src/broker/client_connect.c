@@ -24,7 +24,7 @@
 
 #define ASSIGNED_ID_LEN 22
 
-static void
+static void WORKER_THREAD
 refuse(struct client *c, enum mqtt_reason reason, const char *why)
 {
 	uint8_t code = c->version == MQTT_V5
@@ -42,7 +42,7 @@ refuse(struct client *c, enum mqtt_reason reason, const char *why)
 }
 
 /* Not a CONNECT that an answer could be made for in its own version. */
-static void
+static void WORKER_THREAD
 refuse_version(struct client *c, uint8_t version)
 {
 	/* v5 [MQTT-3.1.2-2], v3.1.1 [MQTT-3.1.2-2]. What a level that nobody
@@ -56,7 +56,7 @@ refuse_version(struct client *c, uint8_t version)
  * v3.1.1 [MQTT-3.1.4-1], v5 [MQTT-3.1.4-1]: not what it should be. Since 5.0
  * there are words for that; no Reason String, which it may not want.
  */
-static void
+static void WORKER_THREAD
 refuse_malformed(struct client *c, uint8_t version, enum mqtt_reason reason)
 {
 	if (version != MQTT_V5) {
@@ -73,7 +73,7 @@ speaks(const struct client *c, uint8_t version)
 	return (c->rules->protocols >> version & 1) != 0;
 }
 
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 check_will(struct client *c, const struct packet_connect *p, const char **why)
 {
 	if (!p->has_will)
@@ -104,7 +104,7 @@ check_client_id(const struct client *c, const struct packet_connect *p,
 	return MQTT_RC_SUCCESS;
 }
 
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 check(struct client *c, const struct packet_connect *p, const char **why)
 {
 	const struct broker_options *o = c->home->broker->options;
@@ -157,7 +157,7 @@ held_frame(const struct client *c)
 	return f;
 }
 
-static void
+static void WORKER_THREAD
 start_login(struct client *c, const struct frame *f,
     const struct packet_connect *p)
 {
@@ -227,7 +227,7 @@ take_limits(struct client *c, const struct packet_connect *p)
 		    props->request_response_information != 0;
 }
 
-static void
+static void WORKER_THREAD
 take_keep_alive(struct client *c, const struct packet_connect *p)
 {
 	unsigned max = c->home->broker->options->keepalive_max_s;
@@ -280,7 +280,7 @@ will_properties(struct home *h, const struct properties *props)
 	}
 }
 
-static void
+static void WORKER_THREAD
 take_will(struct client *c, const struct packet_connect *p)
 {
 	struct home *h = c->home;
@@ -339,7 +339,7 @@ connack_properties(struct client *c, const struct packet_connect *p,
 }
 
 /* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. */
-static void
+static void WORKER_THREAD
 take_over(struct client *c, struct session *s)
 {
 	struct client *old = s->client;
@@ -362,7 +362,7 @@ belongs_to(const struct session *s, const struct packet_connect *p)
  * Whenever a session ends here another worker may give the identifier to a
  * new one, so look again until there is nothing to end.
  */
-static struct session *
+static struct session *WORKER_THREAD
 open_session(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool *present)
 {
@@ -392,7 +392,7 @@ open_session(struct client *c, const struct packet_connect *p,
 	return NULL;
 }
 
-static void
+static void WORKER_THREAD
 attach(struct client *c, struct session *s, const struct packet_connect *p)
 {
 	struct home *h = c->home;
@@ -414,7 +414,7 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 	c->user_name = string_of(p->has_user_name, p->user_name);
 }
 
-static void
+static void WORKER_THREAD
 go_online(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool assigned)
 {

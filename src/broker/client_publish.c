@@ -36,7 +36,7 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 }
 
 /* We take no responsibility: say so as well as the version allows. */
-static void
+static void WORKER_THREAD
 refuse(struct client *c, const struct packet_publish *p,
     enum mqtt_reason reason, const char *why)
 {
@@ -103,7 +103,7 @@ resolve_alias(struct client *c, struct packet_publish *p)
 /*
  * What one packet of this client must not be; ends the connection.
  */
-static bool
+static bool WORKER_THREAD
 is_legal(struct client *c, struct packet_publish *p)
 {
 	enum mqtt_reason rc = MQTT_RC_SUCCESS;
@@ -129,7 +129,7 @@ is_legal(struct client *c, struct packet_publish *p)
  * A PUBLISH whose Packet Identifier we still hold is the same message again:
  * v5 [MQTT-4.3.3-10]. True when it was one and is dealt with.
  */
-static bool
+static bool WORKER_THREAD
 is_repeated(struct client *c, const struct packet_publish *p)
 {
 	struct received *e =
@@ -149,7 +149,7 @@ is_repeated(struct client *c, const struct packet_publish *p)
 	return true; /* WAITING: the answer comes when it is known */
 }
 
-static bool
+static bool WORKER_THREAD
 exceeds_receive_maximum(struct client *c)
 {
 	/* v5 [MQTT-3.3.4-7] is the client's to keep */
@@ -180,7 +180,7 @@ is_text(struct slice s)
 	return utf8_valid(s);
 }
 
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 check_content(struct client *c, const struct packet_publish *p,
     const char **why)
 {
@@ -238,7 +238,7 @@ make_message(struct client *c, const struct packet_publish *p)
 	return message_new(&parts);
 }
 
-static void
+static void WORKER_THREAD
 publish(struct client *c, const struct packet_publish *p)
 {
 	struct home *h = c->home;

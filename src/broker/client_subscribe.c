@@ -73,7 +73,7 @@ gather(struct message *m, uint64_t order, void *arg)
 }
 
 /* v3.1.1 [MQTT-3.3.1-6]: with RETAIN set, [MQTT-3.3.1-8] */
-static void
+static void WORKER_THREAD
 send_retained(struct client *c, const struct wanted *w)
 {
 	struct home *h = c->home;
@@ -85,7 +85,7 @@ send_retained(struct client *c, const struct wanted *w)
 		deliver_retained(c, g.messages, g.n, w->qos, true, w->id);
 }
 
-static void
+static void WORKER_THREAD
 finish(struct home *h, struct pending_subscribe *ps)
 {
 	struct session *s = slots_get(&h->sessions, ps->p.session);
@@ -132,7 +132,7 @@ want_retained(struct pending_subscribe *ps, const struct subscription *sub,
 		.qos = sub->qos };
 }
 
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 check_filter(struct client *c, struct slice full, struct filter *out,
     const char **why)
 {
@@ -155,7 +155,7 @@ check_filter(struct client *c, struct slice full, struct filter *out,
 }
 
 /* Subscribe to one filter; the code for SUBACK. */
-static uint8_t
+static uint8_t WORKER_THREAD
 subscribe(struct client *c, struct pending_subscribe *ps,
     const struct packet_filter *pf, uint32_t id)
 {
@@ -215,7 +215,7 @@ client_on_subscribe(struct client *c, const struct frame *f)
 		finish(c->home, ps);
 }
 
-static uint8_t
+static uint8_t WORKER_THREAD
 unsubscribe(struct client *c, struct slice filter)
 {
 	struct subscription *sub =

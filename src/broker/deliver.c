@@ -165,7 +165,7 @@ fits_client(struct client *c, const struct message *m, const struct outgoing *o)
 		   m->payload_len) <= c->max_packet_size;
 }
 
-static void
+static void WORKER_THREAD
 count_out(struct client *c)
 {
 	home_count(c->home, messages_out);
@@ -204,7 +204,7 @@ log_drop(const struct session *s, const char *why)
  * Send an outgoing at QoS > 0 now; it becomes the in-flight's. `shared` when
  * it is the message that the home is encoding.
  */
-static void
+static void WORKER_THREAD
 send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 {
 	struct outgoing *slot = inflight_add(&c->session->inflight, o);
@@ -216,7 +216,7 @@ send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 	count_out(c);
 }
 
-static unsigned
+static unsigned WORKER_THREAD
 send_unacknowledged(struct client *c, struct message *m,
     const struct outgoing *o)
 {
@@ -279,7 +279,7 @@ waits(const struct session *s)
 	    (s->client != NULL && s->client->feeds != NULL);
 }
 
-static unsigned
+static unsigned WORKER_THREAD
 offer_unacknowledged(struct home *h, struct session *s, struct message *m,
     struct outgoing *o)
 {
@@ -299,7 +299,7 @@ offer_unacknowledged(struct home *h, struct session *s, struct message *m,
 	return queue(h, s, o);
 }
 
-static unsigned
+static unsigned WORKER_THREAD
 offer(struct home *h, struct session *s, struct message *m,
     const struct wish *w)
 {
@@ -383,7 +383,7 @@ deliver(struct home *h, struct message *m, uint32_t link,
 }
 
 /* Send, or drop, one that waited; what it refers to is given away. */
-static void
+static void WORKER_THREAD
 send_waiting(struct client *c, struct outgoing *o)
 {
 	struct home *h = c->home;
@@ -418,7 +418,7 @@ feed_free(struct feed *f)
 }
 
 /* False when the feed could not be sent to its end. */
-static bool
+static bool WORKER_THREAD
 pump_feed(struct client *c, struct feed *f)
 {
 	while (f->sent < f->n) {
@@ -490,7 +490,7 @@ deliver_pump(struct client *c)
 		send_waiting(c, &o);
 }
 
-static void
+static void WORKER_THREAD
 release_again(struct outgoing *o, void *arg)
 {
 	struct client *c = arg;

@@ -139,7 +139,7 @@ home_request(struct home *h, const struct bus_request *r)
 		keep_request(h, r);
 }
 
-static void
+static void WORKER_THREAD
 retry_overflow(struct home *h)
 {
 	size_t n = 0;
@@ -171,7 +171,7 @@ others_are_behind(const struct home *h)
 	return false;
 }
 
-static void
+static void WORKER_THREAD
 update_congestion(struct home *h)
 {
 	struct client *c;
@@ -186,14 +186,14 @@ update_congestion(struct home *h)
 	}
 }
 
-static void
+static void WORKER_THREAD
 on_delivery(struct home *h, struct delivery *d)
 {
 	(void)deliver(h, d->message, d->link, d->to, d->n);
 	delivery_free(d);
 }
 
-static void
+static void WORKER_THREAD
 on_link(struct home *h, const struct bus_event *e)
 {
 	/* Credentials that NATS no longer accepts end their clients. */
@@ -201,7 +201,7 @@ on_link(struct home *h, const struct bus_event *e)
 		life_refuse_link(h, e->link);
 }
 
-static void
+static void WORKER_THREAD
 on_event(struct home *h, struct bus_event *e)
 {
 	struct pending *p;

@@ -74,6 +74,7 @@ struct home {
 /* A home without sessions. Returns NULL when no eventfd is to be had. */
 struct home *
 home_new(struct broker *b, unsigned id) MAIN_THREAD
+ALONE
 MUST_CHECK;
 /* Ends every session; no client is left. */
 void home_free(struct home **h) MAIN_THREAD;

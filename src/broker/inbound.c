@@ -13,7 +13,7 @@
 #include "broker/retained_request.h"
 #include "store/retained.h"
 
-static void
+static void NATS_THREAD
 on_message(void *arg, uint32_t link, struct message *m)
 {
 	struct broker *b = arg;
@@ -53,7 +53,7 @@ post_message(struct broker *b, struct message *m,
 	mailbox_post(&b->homes[0]->mailbox, &letter->mail);
 }
 
-static void
+static void WORKER_THREAD
 handle_request(struct mail *mail, void *owner)
 {
 	struct message_mail *letter =
@@ -71,7 +71,7 @@ on_retained_request(void *arg, struct message *m)
 	post_message(arg, m, handle_request);
 }
 
-static void
+static void WORKER_THREAD
 handle_set(struct mail *mail, void *owner)
 {
 	struct message_mail *letter =

@@ -24,7 +24,7 @@ struct will {
 	struct message *message;
 };
 
-static void
+static void WORKER_THREAD
 on_expiry(struct timer *t, void *arg)
 {
 	struct home *h = arg;
@@ -87,7 +87,7 @@ life_enter_subscription(struct home *h, struct session *s,
 	    &entry);
 }
 
-static void
+static void WORKER_THREAD
 request_subject(struct home *h, enum bus_request_type type, uint32_t link,
     struct slice subject, uint64_t token)
 {
@@ -100,7 +100,7 @@ request_subject(struct home *h, enum bus_request_type type, uint32_t link,
 }
 
 /* "x/#" wants the subject of x as well. */
-static unsigned
+static unsigned WORKER_THREAD
 request_filter(struct home *h, enum bus_request_type type,
     const struct session *s, const struct subscription *sub, uint64_t token)
 {
@@ -163,14 +163,14 @@ will_free(struct home *h, struct session *s)
 	s->will = NULL;
 }
 
-static void
+static void WORKER_THREAD
 will_due(struct home *h, struct session *s)
 {
 	publish_will(h, &s->will->message, s->link, s->owner);
 	will_free(h, s);
 }
 
-static void
+static void WORKER_THREAD
 on_will(struct timer *t, void *arg)
 {
 	will_due(arg, container_of(t, struct will, timer)->session);
@@ -202,7 +202,7 @@ life_cancel_will(struct home *h, struct session *s)
 }
 
 /* Take the session apart; what is left to be told was told. */
-static void
+static void WORKER_THREAD
 unmake(struct home *h, struct session **sp)
 {
 	struct session *s = *sp;
@@ -236,7 +236,7 @@ life_drop_session(struct home *h, struct session **s)
 	unmake(h, s);
 }
 
-static void
+static void WORKER_THREAD
 send_will(struct client *c, struct session *s)
 {
 	uint32_t delay_s = c->will_delay_s;
@@ -295,7 +295,7 @@ struct refusal {
 	uint32_t link;
 };
 
-static void
+static void WORKER_THREAD
 refuse_one(void *thing, void *arg)
 {
 	struct session *s = thing;

@@ -31,7 +31,7 @@ void life_leave_session(struct client *c, bool with_will) WORKER_THREAD;
  * published. */
 void life_end_session(struct home *h, struct session **s) WORKER_THREAD;
 /* The same when the process stops: nobody is told. */
-void life_drop_session(struct home *h, struct session **s);
+void life_drop_session(struct home *h, struct session **s) ALONE;
 
 /* One more or one less subscription of a session; options are in `sub`. */
 void life_enter_subscription(struct home *h, struct session *s,

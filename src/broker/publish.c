@@ -38,9 +38,9 @@ struct taken_mail {
 };
 
 static void settle(struct home *h, struct pending *p, enum mqtt_reason reason,
-    const char *why);
+    const char *why) WORKER_THREAD;
 
-static void
+static void WORKER_THREAD
 on_taken(struct mail *mail, void *owner)
 {
 	struct taken_mail *t = container_of(mail, struct taken_mail, mail);
@@ -62,7 +62,7 @@ tell_taken(struct home *h, uint64_t token)
 	mailbox_post(&h->broker->homes[slots_tag(token)]->mailbox, &t->mail);
 }
 
-static void
+static void WORKER_THREAD
 on_delivery(struct mail *mail, void *owner)
 {
 	struct delivery *d = container_of(mail, struct delivery, mail);
@@ -104,7 +104,7 @@ group_end(const struct matches *m, size_t i)
  * To all subscribers of this node. Those of this worker come first: if one of
  * them takes the message, nobody else need tell. DELIVER_ bits.
  */
-static unsigned
+static unsigned WORKER_THREAD
 deliver_on_node(struct home *h, struct message *m, uint64_t token)
 {
 	struct matches *to = &h->matches;
@@ -146,7 +146,7 @@ goes_to_nats(const struct home *h, const struct message *m)
 	return h->broker->bus != NULL && m->subject_len > 0;
 }
 
-static void
+static void WORKER_THREAD
 request_publish(struct home *h, struct message *m, enum ack_policy policy,
     uint8_t flags, uint32_t link, uint64_t token)
 {
@@ -164,7 +164,7 @@ request_publish(struct home *h, struct message *m, enum ack_policy policy,
  * Everything that publishing does; with `p` the bus's answer will come for
  * it. DELIVER_ bits.
  */
-static unsigned
+static unsigned WORKER_THREAD
 carry_out(struct home *h, struct message *m, enum ack_policy policy,
     uint8_t flags, uint32_t link, const char *owner, struct pending *p)
 {
@@ -214,7 +214,7 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
  * NATS cannot carry it, however often the device sends it. 3.x has no word
  * for that: acknowledged and dropped, as in client_publish, or closed.
  */
-static void
+static void WORKER_THREAD
 settle_unsendable(struct home *h, struct session *s, struct received *e)
 {
 	uint16_t packet_id = e->packet_id;
@@ -235,7 +235,7 @@ settle_unsendable(struct home *h, struct session *s, struct received *e)
 }
 
 /* The publisher learns how it ended; only once. */
-static void
+static void WORKER_THREAD
 settle(struct home *h, struct pending *p, enum mqtt_reason reason,
     const char *why)
 {
@@ -300,7 +300,7 @@ result_text(enum bus_result result)
 	}
 }
 
-static void
+static void WORKER_THREAD
 settled_publish(struct home *h, struct pending *p, enum bus_result result,
     const char *text)
 {
@@ -318,20 +318,20 @@ settled_publish(struct home *h, struct pending *p, enum bus_result result,
 	free(p);
 }
 
-static void
+static void WORKER_THREAD
 request_will(struct home *h, struct pending_will *w)
 {
 	request_publish(h, w->message, w->p.policy, BUS_UNTIL_SETTLED, w->link,
 	    w->p.token);
 }
 
-static void
+static void WORKER_THREAD
 on_again(struct timer *t, void *arg)
 {
 	request_will(arg, container_of(t, struct pending_will, again));
 }
 
-static void
+static void WORKER_THREAD
 settled_will(struct home *h, struct pending *p, enum bus_result result,
     const char *text)
 {

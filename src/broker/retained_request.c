@@ -139,7 +139,7 @@ entry_json(const struct message *m)
 	return text;
 }
 
-static void
+static void WORKER_THREAD
 send(struct home *h, const struct message *request, struct slice payload)
 {
 	struct bus_request r = { .type = BUS_SEND };
@@ -159,7 +159,7 @@ max_payload(const struct broker *b)
 }
 
 /* Send the list in as few messages as hold it. */
-static void
+static void WORKER_THREAD
 send_list(struct home *h, const struct message *request,
     const struct findings *f)
 {

@@ -133,7 +133,7 @@ on_lame_duck_over(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
-static void
+static void MAIN_THREAD
 start_lame_duck(struct daemon *d)
 {
 	const struct timeval grace = { .tv_sec = LAME_DUCK_S };
@@ -144,7 +144,7 @@ start_lame_duck(struct daemon *d)
 	event_add(d->lame_duck, &grace);
 }
 
-static void
+static void MAIN_THREAD
 on_signal(enum process_signal what, void *arg)
 {
 	struct daemon *d = arg;
@@ -168,7 +168,7 @@ on_signal(enum process_signal what, void *arg)
 }
 
 /* Everything that can fail because of the machine; nothing runs yet. */
-static int
+static int MAIN_THREAD
 prepare(struct daemon *d)
 {
 	const struct config *c = d->config;
@@ -195,7 +195,7 @@ prepare(struct daemon *d)
 	return error;
 }
 
-static int
+static int MAIN_THREAD
 start(struct daemon *d)
 {
 	int error = d->bus != NULL ? bus_start(d->bus) : 0;
@@ -210,7 +210,7 @@ start(struct daemon *d)
 	return acceptor_start(d->acceptor);
 }
 
-static void
+static void MAIN_THREAD
 stop(struct daemon *d)
 {
 	unsigned timeout_ms = d->config->server.drain_timeout_ms;
@@ -225,7 +225,7 @@ stop(struct daemon *d)
 		workers_stop(d->workers, d->workers_run);
 }
 
-static void
+static void MAIN_THREAD
 release(struct daemon *d)
 {
 	process_signals_stop();
@@ -246,7 +246,7 @@ release(struct daemon *d)
 		event_base_free(d->base);
 }
 
-static int
+static int MAIN_THREAD
 serve(struct daemon *d)
 {
 	int error;
@@ -271,7 +271,7 @@ serve(struct daemon *d)
 	return error;
 }
 
-static int
+static int MAIN_THREAD
 take_pid_file(const struct config *c)
 {
 	pid_t other = 0;

@@ -177,7 +177,7 @@ on_time(evutil_socket_t fd, short what, void *arg)
 /* --- requests ----------------------------------------------------------- */
 
 /* The link is gone, which its worker will know soon. */
-static void
+static void NATS_THREAD
 answer_for_nobody(struct bus *b, unsigned worker, struct bus_request *r)
 {
 	struct bus_event e = {
@@ -210,7 +210,7 @@ answer_for_nobody(struct bus *b, unsigned worker, struct bus_request *r)
 	}
 }
 
-static void
+static void NATS_THREAD
 carry_out(struct bus *b, unsigned worker, struct bus_request *r)
 {
 	struct link *l;
@@ -237,7 +237,7 @@ carry_out(struct bus *b, unsigned worker, struct bus_request *r)
 	}
 }
 
-static bool
+static bool NATS_THREAD
 drain_lane(struct bus *b, unsigned worker)
 {
 	struct lane *lane = &b->lanes[worker];
@@ -254,7 +254,7 @@ drain_lane(struct bus *b, unsigned worker)
 	return n > 0;
 }
 
-static void
+static void NATS_THREAD
 drain_lanes(struct bus *b)
 {
 	unsigned n = b->options->n_workers;
@@ -268,7 +268,7 @@ drain_lanes(struct bus *b)
 	}
 }
 
-static bool
+static bool NATS_THREAD
 has_requests(struct bus *b)
 {
 	for (unsigned w = 0; w < b->options->n_workers; w++)
@@ -277,7 +277,7 @@ has_requests(struct bus *b)
 	return false;
 }
 
-static bool
+static bool NATS_THREAD
 has_room_again(struct bus *b)
 {
 	for (unsigned w = 0; w < b->options->n_workers; w++)
@@ -288,7 +288,7 @@ has_room_again(struct bus *b)
 
 /* --- a turn ------------------------------------------------------------- */
 
-static bool
+static bool NATS_THREAD
 set_reading(struct hash_node *node, void *arg)
 {
 	struct link *l = container_of(node, struct link, by_id);
@@ -303,7 +303,7 @@ set_reading(struct hash_node *node, void *arg)
  * Workers that do not take their events stop us from reading, so that NATS
  * has to keep what we have no room for.
  */
-static void
+static void NATS_THREAD
 show_events(struct bus *b)
 {
 	bool all_shown = true;
@@ -318,7 +318,7 @@ show_events(struct bus *b)
 	hash_each(&b->links, set_reading, b);
 }
 
-static void
+static void NATS_THREAD
 turn_links(struct bus *b)
 {
 	struct link *l;
@@ -349,7 +349,7 @@ set_alarm(struct bus *b)
 	evtimer_add(b->on_time, &wait);
 }
 
-static void
+static void NATS_THREAD
 turn(struct bus *b)
 {
 	b->now_ms = clock_mono_ms();
@@ -362,7 +362,7 @@ turn(struct bus *b)
 }
 
 /* May the loop sleep? Then whoever has news from now on wakes it. */
-static bool
+static bool NATS_THREAD
 fall_asleep(struct bus *b)
 {
 	waker_arm(&b->waker);
@@ -375,7 +375,7 @@ fall_asleep(struct bus *b)
 	return false;
 }
 
-static void
+static void NATS_THREAD
 spin(struct bus *b)
 {
 	int r;
@@ -434,7 +434,7 @@ is_drained(struct bus *b)
 }
 
 /* Carry out what is there, then wait for the fences behind it. */
-static void
+static void NATS_THREAD
 drain(struct bus *b, uint64_t stop_at_ms)
 {
 	/* The loop has to wake for the deadline, too. */
@@ -451,7 +451,7 @@ drain(struct bus *b, uint64_t stop_at_ms)
 	timer_cancel(b->wheel, &deadline);
 }
 
-static void
+static void NATS_THREAD
 end(struct bus *b, uint64_t stop_at_ms)
 {
 	bool all_ended;

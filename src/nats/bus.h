@@ -203,6 +203,7 @@ struct bus *bus_new(const struct bus_options *options,
  */
 int
 bus_start(struct bus *b) MAIN_THREAD
+ALONE
 MUST_CHECK;
 /*
  * Drain: carry out what is in the rings, wait for the server to have it (a

@@ -69,7 +69,8 @@ struct bus {
 };
 
 /* An event for one worker; shown when the turn ends. */
-void bus_post(struct bus *b, unsigned worker, const struct bus_event *e);
+void bus_post(struct bus *b, unsigned worker,
+    const struct bus_event *e) NATS_THREAD;
 /* The link with this number, or NULL when it is gone. */
 struct link *bus_find_link(struct bus *b, uint32_t id);
 /* Look at the link again after so long: its write is put off. */

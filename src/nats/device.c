@@ -113,7 +113,7 @@ device_login(const struct device *d)
 
 /* --- life --------------------------------------------------------------- */
 
-static void
+static void NATS_THREAD
 device_free(struct device *d)
 {
 	struct waiter *w;
@@ -132,7 +132,7 @@ device_free(struct device *d)
 	free(d);
 }
 
-static void
+static void NATS_THREAD
 on_linger(struct timer *t, void *arg)
 {
 	struct device *d = container_of(t, struct device, linger);
@@ -170,7 +170,7 @@ device_new(struct bus *b, struct bus_login *login)
 	return d;
 }
 
-static bool
+static bool NATS_THREAD
 free_one(struct hash_node *node, void *arg)
 {
 	struct link *l = container_of(node, struct link, by_id);
@@ -189,7 +189,7 @@ device_free_all(struct bus *b)
 
 /* --- answers ------------------------------------------------------------ */
 
-static void
+static void NATS_THREAD
 identified(struct device *d, unsigned worker, uint64_t token,
     enum bus_result result)
 {
@@ -208,7 +208,7 @@ identified(struct device *d, unsigned worker, uint64_t token,
 	bus_post(d->bus, worker, &e);
 }
 
-static void
+static void NATS_THREAD
 answer_waiters(struct device *d, enum bus_result result)
 {
 	struct waiter *w;
@@ -220,7 +220,7 @@ answer_waiters(struct device *d, enum bus_result result)
 	}
 }
 
-static void
+static void NATS_THREAD
 tell_holders(struct device *d, enum bus_result result)
 {
 	struct bus_event e = {
@@ -246,7 +246,7 @@ wait_for_link(struct device *d, unsigned worker, uint64_t token)
 	STAILQ_INSERT_TAIL(&d->waiters, w, entry);
 }
 
-static void
+static void NATS_THREAD
 identify_new(struct bus *b, unsigned worker, uint64_t token,
     struct bus_login *login)
 {

@@ -49,7 +49,7 @@ struct flush_job {
 	natsStatus status;
 };
 
-static void close_connection(struct link *l);
+static void close_connection(struct link *l) NATS_THREAD;
 
 /* --- fences ------------------------------------------------------------- */
 
@@ -86,7 +86,7 @@ flush_job_free(struct flush_job *f)
 	free(f);
 }
 
-static void
+static void NATS_THREAD
 on_flushed(struct mail *mail, void *owner)
 {
 	struct flush_job *f = container_of(mail, struct flush_job, job.mail);
@@ -236,7 +236,7 @@ link_want_fence(struct link *l)
 	return l->fences_sent + 1;
 }
 
-static void
+static void NATS_THREAD
 answer_subscribed(struct link *l, uint64_t fence)
 {
 	struct subscribed *s;
@@ -257,7 +257,7 @@ answer_subscribed(struct link *l, uint64_t fence)
 
 /* --- up and down -------------------------------------------------------- */
 
-static void
+static void NATS_THREAD
 tell_workers(struct link *l, enum bus_result result)
 {
 	struct bus_event e = {
@@ -307,7 +307,7 @@ learn_servers(struct link *l)
 	buf_fini(&list);
 }
 
-static void
+static void NATS_THREAD
 own_link_up(struct link *l)
 {
 	struct bus *b = l->bus;
@@ -335,7 +335,7 @@ take_max_payload(struct link *l)
 		atomic_store(&l->bus->stats.max_payload, l->max_payload);
 }
 
-static void
+static void NATS_THREAD
 go_up(struct link *l)
 {
 	if (l->was_up)
@@ -402,7 +402,7 @@ complain(struct link *l, const char *what, const char *why)
 		    what, why);
 }
 
-static void
+static void NATS_THREAD
 go_down(struct link *l, const char *why)
 {
 	bool was_up = l->state == LINK_UP;
@@ -515,7 +515,7 @@ on_socket(void *arg, bool was_read)
 }
 
 /* Bytes that cannot go out would make cnats wait half a second for them. */
-static void
+static void NATS_THREAD
 shut(struct link *l)
 {
 	(void)shutdown(atomic_load(&l->adapter->fd), SHUT_RDWR);
@@ -523,7 +523,7 @@ shut(struct link *l)
 		link_adapter_flush(l->adapter);
 }
 
-static void
+static void NATS_THREAD
 close_connection(struct link *l)
 {
 	struct bus *b = l->bus;
@@ -564,7 +564,7 @@ link_abort(struct link *l, const char *why)
 	go_down(l, why);
 }
 
-static void
+static void NATS_THREAD
 open_connection(struct link *l, struct connect_job *j)
 {
 	struct bus *b = l->bus;
@@ -591,7 +591,7 @@ open_connection(struct link *l, struct connect_job *j)
 	link_touch(l);
 }
 
-static void
+static void NATS_THREAD
 on_connect(struct mail *mail, void *owner)
 {
 	struct connect_job *j =
@@ -658,7 +658,7 @@ on_retry(struct timer *t, void *arg)
 		link_connect(l);
 }
 
-static void
+static void NATS_THREAD
 on_expire(struct timer *t, void *arg)
 {
 	(void)arg;
@@ -675,7 +675,7 @@ on_narrow(struct timer *t, void *arg)
 	link_touch(l);
 }
 
-static void
+static void NATS_THREAD
 on_watch(struct timer *t, void *arg)
 {
 	struct link *l = container_of(t, struct link, watch);
@@ -722,7 +722,7 @@ link_is_writable(const struct link *l)
 	return l->state == LINK_UP && !l->is_congested;
 }
 
-static void
+static void NATS_THREAD
 write_out(struct link *l)
 {
 	uint64_t gather = l->bus->options->flush_interval_us;
@@ -741,7 +741,7 @@ write_out(struct link *l)
 	link_adapter_flush(l->adapter);
 }
 
-static void
+static void NATS_THREAD
 lose_connection(struct link *l)
 {
 	const char *why = NULL;

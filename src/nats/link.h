@@ -109,8 +109,9 @@ struct link {
 };
 
 /*
- * NATS has refused a subscription on the connection `nc`, which may be gone. If it
- * was to the link's inbox, its replies go through the daemon's own from now on: devices need no rights on it.
+ * NATS has refused a subscription on the connection `nc`, which may be gone.
+ * If it was to the link's inbox, its replies go through the daemon's own from
+ * now on: devices need no rights on it.
  */
 void link_on_denied(struct bus *b, const natsConnection *nc,
     struct slice subject);
@@ -122,29 +123,29 @@ void link_touch_flushing(struct bus *b);
 
 struct link *link_new(struct bus *b, uint32_t id, struct device *device);
 /* Closes at once. Requests and acks are dropped without an answer. */
-void link_free(struct link **l);
+void link_free(struct link **l) NATS_THREAD;
 
 /* Connect now; for LINK_DOWN only. */
 void link_connect(struct link *l);
 /* Has it failed, or was it lost, since it was last up? */
 bool link_is_away(const struct link *l);
 /* The helper is done with a job of this link. */
-void link_on_connect(struct link *l, struct connect_job *j);
+void link_on_connect(struct link *l, struct connect_job *j) NATS_THREAD;
 
 /* It is to be looked at when this turn ends. */
 void link_touch(struct link *l);
 /* The end of a turn: notice a loss, send a fence, write. */
-void link_turn(struct link *l);
+void link_turn(struct link *l) NATS_THREAD;
 /* Is everything that was published with the server, as far as it can be? */
 bool link_is_drained(const struct link *l);
 /* Send a fence behind everything published so far, for link_is_drained. */
 void link_drain(struct link *l);
 /* Shut the socket and forget the connection; the back-off begins. */
-void link_abort(struct link *l, const char *why);
+void link_abort(struct link *l, const char *why) NATS_THREAD;
 
 /* BUS_SUBSCRIBE and BUS_UNSUBSCRIBE. */
 void link_subscribe(struct link *l, unsigned worker, uint64_t token,
-    struct slice subject);
+    struct slice subject) NATS_THREAD;
 void link_unsubscribe(struct link *l, struct slice subject);
 
 /* Can a message be published now? Then before anything that waits. */
@@ -152,4 +153,4 @@ bool link_is_writable(const struct link *l);
 /* The number of the next fence; it will be sent. */
 uint64_t link_want_fence(struct link *l);
 /* A fence was answered: everything up to this number is done. */
-void link_on_fence(struct link *l, uint64_t fence);
+void link_on_fence(struct link *l, uint64_t fence) NATS_THREAD;

@@ -337,7 +337,7 @@ mark_sent(struct link *l, struct ack *a)
 
 static struct log_limit unsendable_limit;
 
-static void
+static void NATS_THREAD
 refuse(struct link *l, const struct message *m, struct ack *a)
 {
 	unsigned long held;
@@ -352,7 +352,7 @@ refuse(struct link *l, const struct message *m, struct ack *a)
 }
 
 /* Publish now; false: the link does not take it, keep it. */
-static bool
+static bool NATS_THREAD
 send_now(struct link *l, uint8_t type, const struct message *m, struct ack *a)
 {
 	size_t payload_len = type == BUS_ANSWER ? 0 : m->payload_len;
@@ -438,7 +438,7 @@ publish_request(struct link *l, unsigned worker, const struct bus_request *r)
 }
 
 /* Its time is over: nobody is to get it any more. v5 [MQTT-3.3.2-5] */
-static bool
+static bool NATS_THREAD
 expire_waiting(struct link *l, struct outgoing *o, uint64_t wall_ms)
 {
 	if (o->type != BUS_PUBLISH || !message_is_expired(o->message, wall_ms))

@@ -15,22 +15,22 @@
 
 /* BUS_PUBLISH, BUS_ANSWER or BUS_SEND; takes the reference to the message. */
 void publish_request(struct link *l, unsigned worker,
-    const struct bus_request *r);
+    const struct bus_request *r) NATS_THREAD;
 /* Publish what waits, as far as the link takes it. */
-void publish_waiting(struct link *l);
+void publish_waiting(struct link *l) NATS_THREAD;
 /* The link is lost: what was sent and not settled waits again, first. */
 void publish_rewind(struct link *l);
 /* Deadlines: publish again, or give up. */
-void publish_expire(struct link *l);
+void publish_expire(struct link *l) NATS_THREAD;
 /* End an ack; `text` is given away. */
 void publish_settle(struct link *l, struct ack *a, enum bus_result result,
-    char *text);
+    char *text) NATS_THREAD;
 /* A reply to message `seq` has come. */
 void publish_on_reply(struct link *l, uint64_t seq, struct slice body,
-    bool no_responders);
+    bool no_responders) NATS_THREAD;
 /* Something was written: has the link room again? */
 void publish_check_output(struct link *l);
 /* Settle all with this result and drop the rest. */
-void publish_give_up(struct link *l, enum bus_result result);
+void publish_give_up(struct link *l, enum bus_result result) NATS_THREAD;
 /* Drop everything; nobody is told. */
 void publish_drop(struct link *l);

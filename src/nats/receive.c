@@ -52,7 +52,7 @@ inbox_of(const struct link *l)
 	return slice_of(l->inbox, l->inbox_len);
 }
 
-static void
+static void NATS_THREAD
 on_fence_token(struct link *l, struct slice token)
 {
 	uint64_t fence;
@@ -63,7 +63,7 @@ on_fence_token(struct link *l, struct slice token)
 }
 
 /* "LINK.NUMBER": for a device whose user may have no inbox. */
-static void
+static void NATS_THREAD
 on_device_reply(struct arrival *a, struct slice token, bool none)
 {
 	const uint8_t *dot = memchr(token.ptr, '.', token.len);
@@ -79,7 +79,7 @@ on_device_reply(struct arrival *a, struct slice token, bool none)
 		publish_on_reply(l, seq, a->payload, none);
 }
 
-static void
+static void NATS_THREAD
 on_reply(struct arrival *a)
 {
 	struct link *l = a->link;
@@ -328,7 +328,7 @@ sort_delivered(struct arrival *a)
 }
 
 /* False when the message was taken and is not to be freed. */
-static bool
+static bool NATS_THREAD
 sort(struct arrival *a)
 {
 	struct link *l = a->link;
@@ -364,7 +364,7 @@ arrival_of(struct link *l, natsMsg *msg)
 }
 
 /* False when the message was taken and is not to be freed. */
-static bool
+static bool NATS_THREAD
 receive(struct link *l, natsMsg *msg)
 {
 	struct bus_stats *stats = &l->bus->stats;

@@ -70,7 +70,7 @@ conn_open(struct worker *w, const struct conn_origin *o)
 }
 
 /* Free all but the socket. */
-static void
+static void WORKER_THREAD
 forget(struct conn *c)
 {
 	watch(c, 0);
@@ -111,7 +111,7 @@ conn_close(struct conn **cp)
 }
 
 /* In the worker where the session lives: go on with its CONNECT. */
-static void
+static void WORKER_THREAD
 on_moved(struct mail *mail, void *owner)
 {
 	struct moving *m = container_of(mail, struct moving, mail);
@@ -128,7 +128,7 @@ on_moved(struct mail *mail, void *owner)
 	free(m);
 }
 
-static void
+static void WORKER_THREAD
 move(struct conn *c)
 {
 	struct moving *m = xcalloc(1, sizeof(*m));
@@ -156,7 +156,7 @@ move(struct conn *c)
  * returns how many bytes were taken, and in *need what the packet at the
  * front needs in all (0: not known).
  */
-static size_t
+static size_t WORKER_THREAD
 take_packets(struct conn *c, struct slice in, size_t *need)
 {
 	struct client *client = &c->client;
@@ -184,7 +184,7 @@ take_packets(struct conn *c, struct slice in, size_t *need)
 }
 
 /* Take packets from what the connection has kept. */
-static void
+static void WORKER_THREAD
 take_kept(struct conn *c)
 {
 	size_t need;
@@ -194,7 +194,7 @@ take_kept(struct conn *c)
 		buf_fini(&c->in);
 }
 
-static void
+static void WORKER_THREAD
 hang_up(struct conn *c, ssize_t error)
 {
 	c->is_broken = error != 0;
@@ -204,7 +204,7 @@ hang_up(struct conn *c, ssize_t error)
 		client_touch(&c->client);
 }
 
-static ssize_t
+static ssize_t WORKER_THREAD
 read_into(struct conn *c, void *p, size_t size)
 {
 	ssize_t n = c->transport->read(c->fd, p, size);
@@ -217,7 +217,7 @@ read_into(struct conn *c, void *p, size_t size)
 }
 
 /* Nothing kept: read into the worker's buffer and keep what is left. */
-static void
+static void WORKER_THREAD
 read_fresh(struct conn *c)
 {
 	uint8_t *p = c->worker->scratch;
@@ -235,7 +235,7 @@ read_fresh(struct conn *c)
  * The beginning of a packet is here: read behind it. Memory grows with what
  * has arrived, never with what a header promises.
  */
-static void
+static void WORKER_THREAD
 read_more(struct conn *c)
 {
 	size_t room = buf_len(&c->in);
@@ -263,7 +263,7 @@ pause_reading(struct conn *c)
 	watch(c, (short)((c->watched & ~EV_READ) | EV_CLOSED));
 }
 
-static void
+static void WORKER_THREAD
 read_socket(struct conn *c)
 {
 	if (!client_may_read(&c->client)) {
@@ -297,7 +297,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Write what there is; true when nothing is left. */
-static bool
+static bool WORKER_THREAD
 flush(struct conn *c)
 {
 	struct buf *out = &c->client.out;
@@ -323,7 +323,7 @@ flush(struct conn *c)
 	return true;
 }
 
-static void
+static void WORKER_THREAD
 on_linger(struct timer *t, void *arg)
 {
 	struct conn *c = container_of(t, struct conn, client.timer);
@@ -346,7 +346,7 @@ linger(struct conn *c)
 	timer_arm(h->timers, &c->client.timer, h->now_ms + LINGER_MS);
 }
 
-static void
+static void WORKER_THREAD
 read_on(struct conn *c)
 {
 	if (!client_may_read(&c->client))

@@ -88,7 +88,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Everybody who asked for attention up to now; those who ask meanwhile come
  * next turn. */
-static void
+static void WORKER_THREAD
 attend(struct worker *w)
 {
 	struct home *h = w->home;
@@ -125,7 +125,7 @@ arm_timer(struct worker *w)
 	event_add(&w->on_timer, &tv);
 }
 
-static void
+static void WORKER_THREAD
 turn(struct worker *w)
 {
 	struct home *h = w->home;
@@ -145,7 +145,7 @@ turn(struct worker *w)
 	free_buried(w);
 }
 
-static void *
+static void *WORKER_THREAD
 run(void *arg)
 {
 	struct worker *w = arg;
@@ -237,7 +237,7 @@ workers_start(struct worker **workers, unsigned n)
 	return 0;
 }
 
-static void
+static void WORKER_THREAD
 on_accepted(struct mail *mail, void *owner)
 {
 	struct accepted *a = container_of(mail, struct accepted, mail);
@@ -276,7 +276,7 @@ give_order(struct worker *w, void (*handle)(struct mail *, void *))
 	mailbox_post(&w->home->mailbox, &o->mail);
 }
 
-static void
+static void WORKER_THREAD
 on_close_all(struct mail *mail, void *owner)
 {
 	struct order *o = container_of(mail, struct order, mail);
@@ -311,7 +311,7 @@ workers_drain(struct worker **workers, unsigned n, unsigned timeout_ms)
 		nanosleep(&pause, NULL);
 }
 
-static void
+static void WORKER_THREAD
 on_stop(struct mail *mail, void *owner)
 {
 	struct order *o = container_of(mail, struct order, mail);

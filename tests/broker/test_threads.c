@@ -69,7 +69,7 @@ run(void *arg)
 	/* Mail begets mail. */
 	while (atomic_load(&crew->n_working) > 0 || has_mail(crew->node)) {
 		node_turn(crew->node, hand->home);
-		nanosleep(&pause, NULL);
+		nanosleep(&pause, NULL); /* poll */
 	}
 	return NULL;
 }
