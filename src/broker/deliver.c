@@ -21,6 +21,9 @@
 #include "broker/home.h"
 #include "mqtt/packet.h"
 
+/* The largest packet that there can be. */
+#define PACKET_MAX (MQTT_FIXED_HEADER_MAX + MQTT_VARINT_MAX)
+
 /* Retained messages of one new subscription, on their way to the client. */
 struct feed {
 	struct feed *next;
@@ -151,18 +154,23 @@ write_shared(struct client *c, const struct message *m,
 	buf_commit(&c->out, head_len + m->payload_len);
 }
 
-/* v5 [MQTT-3.1.2-24]: more than the client takes is not sent. */
+/*
+ * v5 [MQTT-3.1.2-24]: more than the client takes is not sent; nor what is no
+ * packet any more with what we add to it.
+ */
 static bool
 fits_client(struct client *c, const struct message *m, const struct outgoing *o)
 {
-	size_t props_len = 0;
+	size_t max =
+	    c->max_packet_size < PACKET_MAX ? c->max_packet_size : PACKET_MAX;
+	size_t props_len;
 
-	if (c->max_packet_size == UINT32_MAX)
+	if (max == PACKET_MAX && message_size(m) < PACKET_MAX / 2)
 		return true;
 	put_properties(c->home, m, o);
 	props_len = buf_len(&c->home->scratch);
 	return packet_publish_size(c->version, o->qos, m->topic_len, props_len,
-		   m->payload_len) <= c->max_packet_size;
+		   m->payload_len) <= max;
 }
 
 static void WORKER_THREAD

@@ -713,6 +713,23 @@ Test(deliver, sends_nothing_larger_than_the_client_takes)
 	node_free(&n);
 }
 
+/* From the largest packet of 3.1.1 there is no way to 5.0. */
+Test(deliver, drops_what_is_no_packet_any_more)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", true);
+	struct message *m = node_message("a", "a", "", 0, "");
+	struct subscriber to = { .session = device_client(s)->session->handle };
+
+	/* Nobody reads so much payload that is not there. */
+	m->payload_len = MQTT_VARINT_MAX - 3;
+	cr_assert_eq(deliver(node_home(n, 0), m, 0, &to, 1), 0);
+	m->payload_len = 0;
+	cr_assert_eq(deliver(node_home(n, 0), m, 0, &to, 1), DELIVER_REACHED);
+	message_unref(&m);
+	node_free(&n);
+}
+
 Test(deliver, ends_what_a_smaller_client_cannot_take_again)
 {
 	struct node *n = node_new();
