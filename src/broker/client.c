@@ -33,6 +33,7 @@ init(struct client *c, struct home *h)
 	c->home = h;
 	c->state = CLIENT_NEW;
 	c->max_packet_size = UINT32_MAX;
+	TAILQ_INIT(&c->feeds);
 	timer_init(&c->timer, on_connect_timeout);
 	timer_arm(h->timers, &c->timer,
 	    h->now_ms + h->broker->options->connect_timeout_ms);

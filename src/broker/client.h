@@ -25,6 +25,8 @@ struct feed;
 struct home;
 struct pending;
 
+TAILQ_HEAD(feed_list, feed);
+
 enum client_state {
 	CLIENT_NEW,
 	CLIENT_LOGIN,
@@ -53,9 +55,10 @@ struct client {
 	struct buf out;     /* not yet written to the socket */
 	struct timer timer; /* time to CONNECT, then keep alive */
 	struct message *will;
-	char *user_name;    /* NULL: none */
-	char *address;      /* for the log */
-	struct feed *feeds; /* retained messages on their way, oldest first */
+	char *user_name;        /* NULL: none */
+	char *address;          /* for the log */
+	struct feed_list feeds; /* retained messages on their way */
+	size_t n_feeding;       /* that many */
 	struct alias_table *aliases;
 	struct pending *login;
 	struct buf held; /* the CONNECT while LOGIN or moving */

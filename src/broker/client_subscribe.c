@@ -19,6 +19,9 @@
 #include "broker/topics.h"
 #include "store/retained.h"
 
+/* A client that takes none may have asked for all of them so often. */
+#define RETAINED_TIMES 4
+
 /* A new subscription whose retained messages are to be sent. */
 struct wanted {
 	char *filter;
@@ -77,12 +80,14 @@ static void WORKER_THREAD
 send_retained(struct client *c, const struct wanted *w)
 {
 	struct home *h = c->home;
+	struct retained *r = broker_retained(h->broker, c->session->owner);
 	struct gathering g = { 0 };
 
-	retained_match(broker_retained(h->broker, c->session->owner),
-	    slice_str(w->filter), h->wall_ms, gather, &g);
+	retained_match(r, slice_str(w->filter), h->wall_ms, gather, &g);
 	if (g.n > 0)
-		deliver_retained(c, g.messages, g.n, w->qos, true, w->id);
+		deliver_retained(c, g.messages, g.n, w->qos, w->id,
+		    RETAINED_TIMES * retained_count(r) +
+			h->broker->options->queue.max_queued_messages);
 }
 
 static void WORKER_THREAD

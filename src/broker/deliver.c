@@ -26,13 +26,13 @@
 
 /* Retained messages of one new subscription, on their way to the client. */
 struct feed {
-	struct feed *next;
+	TAILQ_ENTRY(feed)
+	entry;
 	struct message **messages;
 	size_t n;
 	size_t sent;
 	uint32_t subscription_id;
 	uint8_t qos;
-	bool keep_retain;
 };
 
 /* How one session wants one message, all its matching filters together. */
@@ -284,7 +284,7 @@ static bool
 waits(const struct session *s)
 {
 	return s->backlog.n > 0 || s->inflight.n_again > 0 ||
-	    (s->client != NULL && s->client->feeds != NULL);
+	    (s->client != NULL && !TAILQ_EMPTY(&s->client->feeds));
 }
 
 static unsigned WORKER_THREAD
@@ -425,20 +425,29 @@ feed_free(struct feed *f)
 	free(f);
 }
 
+/* The i-th of a feed as it goes out; it takes the reference over. */
+static struct outgoing
+feed_at(const struct feed *f, size_t i)
+{
+	struct message *m = f->messages[i];
+
+	return (struct outgoing){ .message = m,
+		.qos = m->qos < f->qos ? m->qos : f->qos,
+		.retain = true, /* v3.1.1 [MQTT-3.3.1-8] */
+		.subscription_id = f->subscription_id };
+}
+
 /* False when the feed could not be sent to its end. */
 static bool WORKER_THREAD
 pump_feed(struct client *c, struct feed *f)
 {
 	while (f->sent < f->n) {
-		struct message *m = f->messages[f->sent];
-		struct outgoing o = { .message = m,
-			.qos = m->qos < f->qos ? m->qos : f->qos,
-			.retain = f->keep_retain,
-			.subscription_id = f->subscription_id };
+		struct outgoing o = feed_at(f, f->sent);
 
 		if (!may_send(c, o.qos))
 			return false;
 		f->sent++;
+		c->n_feeding--;
 		send_waiting(c, &o);
 	}
 	return true;
@@ -474,10 +483,10 @@ pump_feeds(struct client *c)
 {
 	struct feed *f;
 
-	while ((f = c->feeds) != NULL) {
+	while ((f = TAILQ_FIRST(&c->feeds)) != NULL) {
 		if (!pump_feed(c, f))
 			return false;
-		c->feeds = f->next;
+		TAILQ_REMOVE(&c->feeds, f, entry);
 		feed_free(f);
 	}
 	return true;
@@ -520,31 +529,54 @@ deliver_resume(struct client *c)
 
 void
 deliver_retained(struct client *c, struct message **messages, size_t n,
-    uint8_t qos, bool keep_retain, uint32_t subscription_id)
+    uint8_t qos, uint32_t subscription_id, size_t max)
 {
 	struct feed *f = xcalloc(1, sizeof(*f));
-	struct feed **last = &c->feeds;
 
 	f->messages = messages;
 	f->n = n;
 	f->qos = qos;
-	f->keep_retain = keep_retain;
 	f->subscription_id = subscription_id;
-	while (*last != NULL)
-		last = &(*last)->next;
-	*last = f;
+	if (c->n_feeding + n > max) {
+		home_count_n(c->home, dropped_queue, n);
+		log_drop(c->session, "too much that is retained waits for it");
+		feed_free(f);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&c->feeds, f, entry);
+	c->n_feeding += n;
 	deliver_pump(c);
+}
+
+/* What is left of a feed stands before all that waits for the session. */
+static void
+keep_feed(struct home *h, struct session *s, struct feed *f)
+{
+	for (; f->n > f->sent; f->n--) {
+		struct outgoing o = feed_at(f, f->n - 1);
+
+		if (o.qos > 0 &&
+		    session_queue_first(s, &o, &h->broker->options->queue))
+			continue;
+		if (o.qos > 0)
+			home_count(h, dropped_queue);
+		outgoing_fini(&o);
+	}
 }
 
 void
 deliver_forget(struct client *c)
 {
-	while (c->feeds != NULL) {
-		struct feed *f = c->feeds;
+	struct feed *f;
 
-		c->feeds = f->next;
+	/* The newest first, so that the oldest will stand in front. */
+	while ((f = TAILQ_LAST(&c->feeds, feed_list)) != NULL) {
+		TAILQ_REMOVE(&c->feeds, f, entry);
+		if (c->session->keep)
+			keep_feed(c->home, c->session, f);
 		feed_free(f);
 	}
+	c->n_feeding = 0;
 }
 
 void

@@ -50,11 +50,15 @@ void deliver_pump(struct client *c) WORKER_THREAD;
 void deliver_resume(struct client *c) WORKER_THREAD;
 /*
  * Queue the retained messages of a new subscription for the client.
- * `messages` (an array on the heap with a reference each) is given away.
+ * `messages` (an array on the heap with a reference each) is given away. At
+ * most `max` wait for one client: with more, the new ones are dropped.
  */
 void deliver_retained(struct client *c, struct message **messages, size_t n,
-    uint8_t qos, bool keep_retain, uint32_t subscription_id) WORKER_THREAD;
-/* Forget them; the client goes. */
+    uint8_t qos, uint32_t subscription_id, size_t max) WORKER_THREAD;
+/*
+ * The client goes, but not yet its session: what is left of them at QoS > 0
+ * waits there if it is kept.
+ */
 void deliver_forget(struct client *c) WORKER_THREAD;
 
 /* The client has finished with a message that came from NATS: answer. */

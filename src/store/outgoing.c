@@ -63,6 +63,17 @@ outbox_push(struct outbox *box, const struct outgoing *o)
 	return slot;
 }
 
+struct outgoing *
+outbox_push_first(struct outbox *box, const struct outgoing *o)
+{
+	if (box->n == box->cap)
+		grow(box);
+	box->head = (box->head - 1) & (box->cap - 1);
+	box->items[box->head] = *o;
+	box->n++;
+	return &box->items[box->head];
+}
+
 bool
 outbox_pop(struct outbox *box, struct outgoing *out)
 {

@@ -39,6 +39,9 @@ struct outbox {
 void outbox_fini(struct outbox *box);
 /* Append; the box takes over what *o refers to. */
 struct outgoing *outbox_push(struct outbox *box, const struct outgoing *o);
+/* The same at the front. */
+struct outgoing *outbox_push_first(struct outbox *box,
+    const struct outgoing *o);
 /* The i-th from the front, i < n; valid until the box changes. */
 struct outgoing *outbox_at(const struct outbox *box, uint32_t i);
 /*

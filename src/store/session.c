@@ -135,17 +135,33 @@ cost(const struct outgoing *o)
 	return (uint32_t)message_size(o->message);
 }
 
+static bool
+has_room(const struct session *s, const struct outgoing *o,
+    const struct session_limits *limits)
+{
+	return s->backlog.n < limits->max_queued_messages &&
+	    (uint64_t)s->backlog_bytes + cost(o) <= limits->max_queued_bytes;
+}
+
 bool
 session_queue(struct session *s, const struct outgoing *o,
     const struct session_limits *limits)
 {
-	uint32_t bytes = cost(o);
-
-	if (s->backlog.n >= limits->max_queued_messages ||
-	    (uint64_t)s->backlog_bytes + bytes > limits->max_queued_bytes)
+	if (!has_room(s, o, limits))
 		return false;
 	outbox_push(&s->backlog, o)->state = OUTGOING_QUEUED;
-	s->backlog_bytes += bytes;
+	s->backlog_bytes += cost(o);
+	return true;
+}
+
+bool
+session_queue_first(struct session *s, const struct outgoing *o,
+    const struct session_limits *limits)
+{
+	if (!has_room(s, o, limits))
+		return false;
+	outbox_push_first(&s->backlog, o)->state = OUTGOING_QUEUED;
+	s->backlog_bytes += cost(o);
 	return true;
 }
 

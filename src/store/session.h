@@ -82,5 +82,8 @@ struct session_limits {
  */
 bool session_queue(struct session *s, const struct outgoing *o,
     const struct session_limits *limits) MUST_CHECK;
+/* The same before everything that waits. */
+bool session_queue_first(struct session *s, const struct outgoing *o,
+    const struct session_limits *limits) MUST_CHECK;
 /* The oldest into *out, which then owns it; false when there is none. */
 bool session_dequeue(struct session *s, struct outgoing *out);

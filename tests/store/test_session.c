@@ -90,3 +90,29 @@ Test(session, refuses_the_newest_beyond_its_bytes)
 	cr_assert_eq(s->backlog_bytes, 0);
 	session_free(&s);
 }
+
+Test(session, queues_before_what_waits_within_the_same_bounds)
+{
+	struct session *s = session_new(SLICE("pump"));
+	struct session_limits limits = { .max_queued_messages = 5,
+		.max_queued_bytes = UINT32_MAX };
+	struct outgoing o;
+
+	for (uint32_t i = 0; i < 5; i++) {
+		o = one(i);
+		cr_assert(i < 2 ? session_queue(s, &o, &limits)
+				: session_queue_first(s, &o, &limits));
+	}
+	o = one(9);
+	cr_assert_not(session_queue_first(s, &o, &limits));
+	outgoing_fini(&o);
+	for (size_t i = 0; i < 5; i++) {
+		static const uint32_t order[] = { 4, 3, 2, 0, 1 };
+
+		cr_assert(session_dequeue(s, &o));
+		cr_assert_eq(o.message->payload_len, order[i]);
+		outgoing_fini(&o);
+	}
+	cr_assert_eq(s->backlog_bytes, 0);
+	session_free(&s);
+}
