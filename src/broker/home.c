@@ -88,13 +88,14 @@ home_free(struct home **hp)
 	h->broker->bus = NULL; /* it has stopped; ask it for nothing more */
 	slots_each(&h->sessions, end_session, h);
 	mailbox_drain(&h->mailbox, h);
+	/* First the wheel: some of these have a timer in it. */
+	timer_wheel_free(&h->timers);
 	slots_each(&h->pending, free_pending, NULL);
 	for (size_t i = 0; i < h->n_overflow; i++)
 		free_request(&h->overflow[i]);
 	free(h->overflow);
 	slots_fini(&h->sessions);
 	slots_fini(&h->pending);
-	timer_wheel_free(&h->timers);
 	matches_fini(&h->matches);
 	buf_fini(&h->scratch);
 	buf_fini(&h->subject);

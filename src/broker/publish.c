@@ -331,17 +331,26 @@ on_again(struct timer *t, void *arg)
 	request_will(arg, container_of(t, struct pending_will, again));
 }
 
+/* May it be acknowledged another time? */
+static bool
+is_worth_another_try(const struct pending_will *w, enum bus_result result)
+{
+	if (w->p.settled || result == BUS_UNSENDABLE)
+		return false;
+	/* The identity it was to go under is gone, and does not come back. */
+	if (result == BUS_DOWN && w->link != 0)
+		return false;
+	return result_reason(&w->p, result) >= MQTT_RC_UNSPECIFIED_ERROR;
+}
+
 static void WORKER_THREAD
 settled_will(struct home *h, struct pending *p, enum bus_result result,
     const char *text)
 {
 	struct pending_will *w = container_of(p, struct pending_will, p);
-	enum mqtt_reason reason = result_reason(p, result);
+	struct slice topic = message_topic(w->message);
 
-	if (reason >= MQTT_RC_UNSPECIFIED_ERROR && result != BUS_UNSENDABLE &&
-	    !p->settled) {
-		struct slice topic = message_topic(w->message);
-
+	if (is_worth_another_try(w, result)) {
 		log_warning("will on \"%.*s\" not acknowledged: %s; again in "
 			    "%d ms",
 		    SLICE_ARG(topic), text != NULL ? text : "no answer",
@@ -349,6 +358,11 @@ settled_will(struct home *h, struct pending *p, enum bus_result result,
 		timer_arm(h->timers, &w->again, h->now_ms + WILL_AGAIN_MS);
 		return;
 	}
+	if (!p->settled &&
+	    result_reason(p, result) >= MQTT_RC_UNSPECIFIED_ERROR)
+		log_warning("will on \"%.*s\" dropped: %s", SLICE_ARG(topic),
+		    result == BUS_DOWN ? "its NATS identity is gone"
+				       : result_text(result));
 	pending_remove(h, p);
 	publish_free_will(p);
 }
