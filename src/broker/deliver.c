@@ -458,7 +458,7 @@ pump_feed(struct client *c, struct feed *f)
  * acknowledged, with DUP (v3.1.1 [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1]). False
  * when there is more than the client takes now.
  */
-static bool
+static bool WORKER_THREAD
 pump_again(struct client *c)
 {
 	struct inflight *f = &c->session->inflight;
@@ -478,7 +478,7 @@ pump_again(struct client *c)
 	return true;
 }
 
-static bool
+static bool WORKER_THREAD
 pump_feeds(struct client *c)
 {
 	struct feed *f;
