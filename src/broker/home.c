@@ -15,6 +15,7 @@
 #include "broker/life.h"
 #include "broker/pending.h"
 #include "broker/publish.h"
+#include "broker/topics.h"
 
 /* Events taken per turn, so that clients are attended to in between. */
 #define EVENTS_PER_TURN    1024
@@ -99,6 +100,7 @@ home_free(struct home **hp)
 	matches_fini(&h->matches);
 	buf_fini(&h->scratch);
 	buf_fini(&h->subject);
+	topics_forget(h);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < 3; j++)
 			buf_fini(&h->encoded[i][j].head);

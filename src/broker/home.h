@@ -22,6 +22,7 @@
 
 struct broker;
 struct client;
+struct topic_memo;
 
 /* Written by the worker, read by anyone. */
 struct home_stats {
@@ -63,9 +64,10 @@ struct home {
 	size_t n_overflow, cap_overflow;
 	bool congested;
 	bool bus_is_dirty;
-	struct matches matches;       /* scratch */
-	struct buf scratch;           /* properties */
-	struct buf subject;           /* scratch */
+	struct matches matches;         /* scratch */
+	struct buf scratch;             /* properties */
+	struct topic_memo *topic_memos; /* topics', what was checked lately */
+	struct buf subject;             /* scratch */
 	struct encoded encoded[2][3]; /* [is v5][QoS] of the message at hand */
 	uint64_t now_ms, wall_ms;     /* of this loop turn */
 	struct home_stats stats;

@@ -2,6 +2,10 @@
 /* topics - what clients may publish and subscribe to. */
 #include "broker/topics.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
 #include "broker/broker.h"
 #include "topic/subject.h"
 #include "topic/topic.h"
@@ -39,9 +43,9 @@ check_nats_limits(struct home *h, size_t payload_len, const char **why)
 	return MQTT_RC_SUCCESS;
 }
 
-enum mqtt_reason
-topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
-    const char **why)
+/* What does not change while the process runs; the subject in h->subject. */
+static enum mqtt_reason WORKER_THREAD
+check_topic(struct home *h, struct slice topic, const char **why)
 {
 	const struct broker_options *o = h->broker->options;
 
@@ -72,6 +76,95 @@ topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
 		*why = "the topic cannot be a NATS subject";
 		return MQTT_RC_TOPIC_NAME_INVALID;
 	}
+	return MQTT_RC_SUCCESS;
+}
+
+/*
+ * Devices publish to the same topics again and again: a small table by a
+ * cheap hash remembers the outcome for the topics seen last. Who finds two
+ * topics for one place makes them miss, no more.
+ */
+#define N_MEMOS        512
+#define MEMO_TOPIC_MAX 128
+
+struct topic_memo {
+	char *bytes; /* topic, then subject; NULL: free */
+	const char *why;
+	uint16_t topic_len;
+	uint16_t subject_len;
+	enum mqtt_reason reason;
+};
+
+void
+topics_forget(struct home *h)
+{
+	for (size_t i = 0; h->topic_memos != NULL && i < N_MEMOS; i++)
+		free(h->topic_memos[i].bytes);
+	free(h->topic_memos);
+	h->topic_memos = NULL;
+}
+
+static struct topic_memo *WORKER_THREAD
+memo_of(struct home *h, struct slice topic)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < topic.len; i++)
+		hash = (hash ^ topic.ptr[i]) * 16777619u;
+	if (h->topic_memos == NULL)
+		h->topic_memos = xcalloc(N_MEMOS, sizeof(*h->topic_memos));
+	return &h->topic_memos[hash % N_MEMOS];
+}
+
+static void WORKER_THREAD
+memorise(struct home *h, struct topic_memo *memo, struct slice topic,
+    enum mqtt_reason reason, const char *why)
+{
+	size_t subject_len = buf_len(&h->subject);
+
+	free(memo->bytes);
+	memo->bytes = xmalloc(topic.len + subject_len + 1);
+	memcpy(memo->bytes, topic.ptr, topic.len);
+	if (subject_len > 0)
+		memcpy(memo->bytes + topic.len, buf_ptr(&h->subject),
+		    subject_len);
+	memo->topic_len = (uint16_t)topic.len;
+	memo->subject_len = (uint16_t)subject_len;
+	memo->reason = reason;
+	memo->why = why;
+}
+
+static enum mqtt_reason WORKER_THREAD
+recall_topic(struct home *h, struct slice topic, const char **why)
+{
+	struct topic_memo *memo;
+	enum mqtt_reason reason;
+
+	if (topic.len > MEMO_TOPIC_MAX)
+		return check_topic(h, topic, why);
+	memo = memo_of(h, topic);
+	if (memo->bytes != NULL &&
+	    slice_eq(slice_of(memo->bytes, memo->topic_len), topic)) {
+		buf_reset(&h->subject);
+		buf_append(&h->subject, memo->bytes + memo->topic_len,
+		    memo->subject_len);
+		*why = memo->why;
+		return memo->reason;
+	}
+	*why = NULL;
+	reason = check_topic(h, topic, why);
+	memorise(h, memo, topic, reason, *why);
+	return reason;
+}
+
+enum mqtt_reason
+topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
+    const char **why)
+{
+	enum mqtt_reason reason = recall_topic(h, topic, why);
+
+	if (reason != MQTT_RC_SUCCESS || buf_len(&h->subject) == 0)
+		return reason;
 	return check_nats_limits(h, payload_len, why);
 }
 

@@ -20,6 +20,9 @@ topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
     const char **why) WORKER_THREAD
 MUST_CHECK;
 
+/* Free what h->topic_memos holds. */
+void topics_forget(struct home *h);
+
 /* May a client subscribe to it? SUCCESS, or why not. */
 enum mqtt_reason
 topics_check_filter(struct home *h, const struct filter *f,

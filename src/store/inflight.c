@@ -27,6 +27,19 @@ is_it(const struct outgoing *o, uint16_t packet_id)
 	return o->packet_id == packet_id && o->state != OUTGOING_DONE;
 }
 
+/* Does every identifier from the first to the last stand in the box, once? */
+static bool
+is_gapless(const struct inflight *f)
+{
+	uint16_t first = outbox_at(&f->box, 0)->packet_id;
+	uint16_t last = outbox_at(&f->box, f->box.n - 1)->packet_id;
+	uint32_t steps = (uint16_t)(last - first);
+
+	if (last < first)
+		steps--; /* no 0 between them */
+	return steps == f->box.n - 1;
+}
+
 struct outgoing *
 inflight_find(const struct inflight *f, uint16_t packet_id)
 {
@@ -42,6 +55,8 @@ inflight_find(const struct inflight *f, uint16_t packet_id)
 		guess--;
 	if (guess < f->box.n && is_it(outbox_at(&f->box, guess), packet_id))
 		return outbox_at(&f->box, guess);
+	if (guess >= f->box.n && is_gapless(f))
+		return NULL; /* as for every new identifier */
 	/* Not there: holes were closed, or one in use was left out after they
 	 * wrapped. */
 	for (uint32_t i = 0; i < f->box.n; i++)
