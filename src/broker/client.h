@@ -66,7 +66,8 @@ struct client {
 	uint32_t number;          /* for the log */
 	uint32_t max_packet_size; /* the client's; UINT32_MAX: any */
 	uint32_t will_delay_s;
-	uint32_t link; /* NATS identity; 0: the daemon's */
+	uint32_t will_expiry_s; /* once published; MQTT_EXPIRY_NEVER */
+	uint32_t link;          /* NATS identity; 0: the daemon's */
 	uint16_t keep_alive_s;
 	uint16_t send_max; /* the client's Receive Maximum, or ours */
 	uint8_t state;

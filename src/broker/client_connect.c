@@ -299,9 +299,9 @@ take_will(struct client *c, const struct packet_connect *p)
 	parts.subject = buf_slice(&h->subject);
 	will_properties(h, props);
 	parts.properties = buf_slice(&h->scratch);
+	c->will_expiry_s = MQTT_EXPIRY_NEVER;
 	if (properties_has(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL))
-		parts.expires_ms =
-		    h->wall_ms + props->message_expiry_interval * 1000ull;
+		c->will_expiry_s = props->message_expiry_interval;
 	if (properties_has(props, MQTT_PROP_WILL_DELAY_INTERVAL))
 		c->will_delay_s = props->will_delay_interval;
 	c->will = message_new(&parts);

@@ -22,6 +22,7 @@ struct will {
 	struct timer timer;
 	struct session *session;
 	struct message *message;
+	uint32_t expiry_s;
 };
 
 static void WORKER_THREAD
@@ -163,10 +164,21 @@ will_free(struct home *h, struct session *s)
 	s->will = NULL;
 }
 
-static void WORKER_THREAD
+/* v5 3.1.3.2.4: it lives from now on, not from the CONNECT. */
+static void
+publish_now(struct home *h, struct session *s, struct message **m,
+    uint32_t expiry_s)
+{
+	/* Nobody else has seen the message yet. */
+	if (expiry_s != MQTT_EXPIRY_NEVER)
+		(*m)->expires_ms = h->wall_ms + expiry_s * 1000ull;
+	publish_will(h, m, s->link, s->owner);
+}
+
+static void
 will_due(struct home *h, struct session *s)
 {
-	publish_will(h, &s->will->message, s->link, s->owner);
+	publish_now(h, s, &s->will->message, s->will->expiry_s);
 	will_free(h, s);
 }
 
@@ -181,15 +193,16 @@ on_will(struct timer *t, void *arg)
  * first; not when the client has come back.
  */
 static void
-arm_will(struct home *h, struct session *s, struct message **m,
-    uint32_t delay_s)
+arm_will(struct client *c, struct session *s, uint32_t delay_s)
 {
+	struct home *h = c->home;
 	struct will *w = xcalloc(1, sizeof(*w));
 
 	timer_init(&w->timer, on_will);
 	w->session = s;
-	w->message = *m;
-	*m = NULL;
+	w->message = c->will;
+	w->expiry_s = c->will_expiry_s;
+	c->will = NULL;
 	s->will = w;
 	timer_arm(h->timers, &w->timer, h->now_ms + delay_s * 1000ull);
 }
@@ -244,9 +257,9 @@ send_will(struct client *c, struct session *s)
 	if (delay_s > s->expiry_s)
 		delay_s = s->expiry_s;
 	if (delay_s > 0 && s->keep)
-		arm_will(c->home, s, &c->will, delay_s);
+		arm_will(c, s, delay_s);
 	else
-		publish_will(c->home, &c->will, s->link, s->owner);
+		publish_now(c->home, s, &c->will, c->will_expiry_s);
 }
 
 void

@@ -240,6 +240,26 @@ Test(life, ends_with_a_will_and_its_properties)
 	node_free(&n);
 }
 
+/* v5 3.1.3.2.4: it lives from when it is published, not from the CONNECT. */
+Test(life, of_a_will_begins_when_it_is_published)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", true);
+	struct device *d = device_new(n, 0);
+
+	device_subscribe(s, "w", 0);
+	device_say(d,
+	    "10 [<MQTT> 05 06 0000 [11 00000064] <d> [18 0000000a 02 00000014]"
+	    " <w> <gone>]");
+	node_pass(n, 30000);
+	device_hang_up(d);
+	node_pass(n, 10100);
+	device_hears(s,
+	    "PUBLISH qos=0 topic=w payload=gone { Message Expiry "
+	    "Interval=20 }");
+	node_free(&n);
+}
+
 /* v5 [MQTT-3.1.3-9] 3.1.3.2.2: the delay, or the end of the session */
 Test(life, ends_with_a_will_after_its_delay)
 {
