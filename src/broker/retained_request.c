@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "store/retained.h"
@@ -72,19 +73,6 @@ trim(struct slice s)
 	return s;
 }
 
-static void
-find_requested(struct home *h, struct slice request, struct findings *f)
-{
-	while (request.len > 0) {
-		const uint8_t *comma = memchr(request.ptr, ',', request.len);
-		size_t len =
-		    comma != NULL ? (size_t)(comma - request.ptr) : request.len;
-
-		find_all(h, trim(slice_of(request.ptr, len)), f);
-		request = slice_skip(request, comma != NULL ? len + 1 : len);
-	}
-}
-
 static int
 by_order(const void *a, const void *b)
 {
@@ -92,6 +80,43 @@ by_order(const void *a, const void *b)
 	uint64_t ob = ((const struct found *)b)->order;
 
 	return oa < ob ? -1 : oa > ob;
+}
+
+/* In their order, and each once, though several subscriptions match it. */
+static void
+tidy(struct findings *f)
+{
+	size_t n = 0;
+
+	if (f->n > 0)
+		qsort(f->items, f->n, sizeof(*f->items), by_order);
+	for (size_t i = 0; i < f->n; i++)
+		if (n > 0 && f->items[n - 1].order == f->items[i].order)
+			message_unref(&f->items[i].message);
+		else
+			f->items[n++] = f->items[i];
+	f->n = n;
+}
+
+static void
+find_requested(struct home *h, struct slice request, struct findings *f)
+{
+	size_t n_tidy = 0;
+
+	while (request.len > 0) {
+		const uint8_t *comma = memchr(request.ptr, ',', request.len);
+		size_t len =
+		    comma != NULL ? (size_t)(comma - request.ptr) : request.len;
+
+		find_all(h, trim(slice_of(request.ptr, len)), f);
+		request = slice_skip(request, comma != NULL ? len + 1 : len);
+		/* Many that match the same must not pile up. */
+		if (f->n < 2 * n_tidy)
+			continue;
+		tidy(f);
+		n_tidy = f->n;
+	}
+	tidy(f);
 }
 
 static bool
@@ -158,41 +183,64 @@ max_payload(const struct broker *b)
 	return max > 0 ? max : MAX_PAYLOAD;
 }
 
-/* Send the list in as few messages as hold it. */
-static void WORKER_THREAD
-send_list(struct home *h, const struct message *request,
+/* The list that is being made. */
+struct answer {
+	struct home *home;
+	const struct message *request;
+	size_t max; /* bytes of one message */
+	struct buf list;
+	bool is_several; /* messages, the last one empty */
+};
+
+static void
+send_list(struct answer *a)
+{
+	buf_append_byte(&a->list, ']');
+	send(a->home, a->request, buf_slice(&a->list));
+	buf_reset(&a->list);
+	buf_append_byte(&a->list, '[');
+}
+
+static void
+add_entry(struct answer *a, const struct message *m)
+{
+	struct slice subject = message_subject(m);
+	char *entry = entry_json(m);
+	size_t len = strlen(entry);
+
+	if (len + 2 > a->max) {
+		log_warning("retained request: \"%.*s\" left out: larger than "
+			    "NATS takes",
+		    SLICE_ARG(subject));
+		free(entry);
+		return;
+	}
+	if (buf_len(&a->list) > 1 && buf_len(&a->list) + len + 2 > a->max) {
+		send_list(a);
+		a->is_several = true;
+	}
+	if (buf_len(&a->list) > 1)
+		buf_append_byte(&a->list, ',');
+	buf_append(&a->list, entry, len);
+	free(entry);
+}
+
+/* Send what was found in as few messages as hold it. */
+static void
+send_all(struct home *h, const struct message *request,
     const struct findings *f)
 {
-	size_t max = max_payload(h->broker);
-	struct buf list = { 0 };
-	bool several = false;
+	struct answer a = { .home = h,
+		.request = request,
+		.max = max_payload(h->broker) };
 
-	buf_append_byte(&list, '[');
-	for (size_t i = 0; i < f->n; i++) {
-		char *entry = NULL;
-		size_t len;
-
-		if (i > 0 && f->items[i].order == f->items[i - 1].order)
-			continue; /* two of the subscriptions match it */
-		entry = entry_json(f->items[i].message);
-		len = strlen(entry);
-		if (buf_len(&list) > 1 && buf_len(&list) + len + 2 > max) {
-			buf_append_byte(&list, ']');
-			send(h, request, buf_slice(&list));
-			buf_reset(&list);
-			buf_append_byte(&list, '[');
-			several = true;
-		}
-		if (buf_len(&list) > 1)
-			buf_append_byte(&list, ',');
-		buf_append(&list, entry, len);
-		free(entry);
-	}
-	buf_append_byte(&list, ']');
-	send(h, request, buf_slice(&list));
-	if (several)
+	buf_append_byte(&a.list, '[');
+	for (size_t i = 0; i < f->n; i++)
+		add_entry(&a, f->items[i].message);
+	send_list(&a);
+	if (a.is_several)
 		send(h, request, (struct slice){ 0 });
-	buf_fini(&list);
+	buf_fini(&a.list);
 }
 
 void
@@ -203,9 +251,7 @@ retained_request_answer(struct home *h, struct message *m)
 	if (m->reply_len == 0 || h->broker->bus == NULL)
 		return;
 	find_requested(h, message_payload(m), &f);
-	if (f.n > 0)
-		qsort(f.items, f.n, sizeof(*f.items), by_order);
-	send_list(h, m, &f);
+	send_all(h, m, &f);
 	for (size_t i = 0; i < f.n; i++)
 		message_unref(&f.items[i].message);
 	free(f.items);

@@ -6,7 +6,8 @@
  * answer is a JSON list of {"subject":S,"payload":TEXT}, or with "payloadEnc"
  * (base64) instead when the payload is not printable ASCII, in order of first
  * retention; [] when nothing matches. What is larger than max_payload comes in
- * several messages, each a list, ended by an empty one.
+ * several messages, each a list, ended by an empty one. What does not fit into
+ * any is left out.
  */
 #pragma once
 
