@@ -21,7 +21,7 @@ struct session;
 
 /* A message and who on one worker wants it: mail, or an event of the bus. */
 struct delivery {
-	struct mail mail;
+	struct mail mail; /* from the bus: handle is NULL, or does it all */
 	struct message *message; /* one reference */
 	uint64_t token;          /* tell worker `from` when taken; 0: nobody */
 	uint32_t link;

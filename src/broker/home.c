@@ -192,6 +192,10 @@ update_congestion(struct home *h)
 static void WORKER_THREAD
 on_delivery(struct home *h, struct delivery *d)
 {
+	if (d->mail.handle != NULL) {
+		d->mail.handle(&d->mail, h);
+		return;
+	}
 	(void)deliver(h, d->message, d->link, d->to, d->n);
 	delivery_free(d);
 }

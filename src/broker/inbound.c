@@ -36,32 +36,28 @@ on_message(void *arg, uint32_t link, struct message *m)
 	}
 }
 
-/* A message that a worker is to deal with. */
-struct message_mail {
-	struct mail mail;
-	struct message *message;
-};
-
+/*
+ * A message that worker 0 is to deal with: a delivery to nobody, so that the
+ * bus's bounds hold for it. One worker for all of them keeps their order.
+ */
 static void
 post_message(struct broker *b, struct message *m,
     void (*handle)(struct mail *, void *))
 {
-	struct message_mail *letter = xcalloc(1, sizeof(*letter));
+	static const struct subscriber nobody;
+	struct delivery *d = delivery_new(m, 0, &nobody, 0);
 
-	letter->mail.handle = handle;
-	letter->message = message_ref(m);
-	mailbox_post(&b->homes[0]->mailbox, &letter->mail);
+	d->mail.handle = handle;
+	bus_deliver(b->bus, 0, d);
 }
 
 static void WORKER_THREAD
 handle_request(struct mail *mail, void *owner)
 {
-	struct message_mail *letter =
-	    container_of(mail, struct message_mail, mail);
+	struct delivery *d = container_of(mail, struct delivery, mail);
 
-	retained_request_answer(owner, letter->message);
-	message_unref(&letter->message);
-	free(letter);
+	retained_request_answer(owner, d->message);
+	delivery_free(d);
 }
 
 static void
@@ -74,27 +70,26 @@ on_retained_request(void *arg, struct message *m)
 static void WORKER_THREAD
 handle_set(struct mail *mail, void *owner)
 {
-	struct message_mail *letter =
-	    container_of(mail, struct message_mail, mail);
+	struct delivery *d = container_of(mail, struct delivery, mail);
 	struct home *h = owner;
-	struct message *m = letter->message;
+	struct message *m = d->message;
 	struct publisher nobody = { 0 };
 	struct bus_request answer = { .type = BUS_ANSWER };
+	/* By us, not by a device that it is delivered to. */
+	bool is_answered = atomic_exchange(&m->answered, true);
 	enum mqtt_reason reason;
 
 	(void)publish_message(h, m, ACK_LOCAL, &nobody, &reason);
-	if (m->reply_len > 0) {
+	if (m->reply_len > 0 && !is_answered) {
 		answer.message = message_ref(m);
 		home_request(h, &answer);
 	}
-	message_unref(&letter->message);
-	free(letter);
+	delivery_free(d);
 }
 
 static void
 on_retained_set(void *arg, struct message *m)
 {
-	/* One worker for all of them keeps their order. */
 	post_message(arg, m, handle_set);
 }
 

@@ -236,7 +236,7 @@ bool bus_next_event(struct bus *b, unsigned worker,
 bool bus_has_event(struct bus *b, unsigned worker) WORKER_THREAD;
 
 /*
- * From on_message only: a BUS_DELIVERY for this worker, which then owns
+ * From the bus_ops only: a BUS_DELIVERY for this worker, which then owns
  * `delivery`. Always taken: what the ring does not hold waits in the NATS
  * thread, which reads no more from NATS until the ring has room.
  */
