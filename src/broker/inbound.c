@@ -40,7 +40,7 @@ on_message(void *arg, uint32_t link, struct message *m)
  * A message that worker 0 is to deal with: a delivery to nobody, so that the
  * bus's bounds hold for it. One worker for all of them keeps their order.
  */
-static void
+static void NATS_THREAD
 post_message(struct broker *b, struct message *m,
     void (*handle)(struct mail *, void *))
 {
@@ -60,7 +60,7 @@ handle_request(struct mail *mail, void *owner)
 	delivery_free(d);
 }
 
-static void
+static void NATS_THREAD
 on_retained_request(void *arg, struct message *m)
 {
 	/* Building the answer may take a while: not in this thread. */
@@ -87,7 +87,7 @@ handle_set(struct mail *mail, void *owner)
 	delivery_free(d);
 }
 
-static void
+static void NATS_THREAD
 on_retained_set(void *arg, struct message *m)
 {
 	post_message(arg, m, handle_set);

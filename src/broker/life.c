@@ -165,7 +165,7 @@ will_free(struct home *h, struct session *s)
 }
 
 /* v5 3.1.3.2.4: it lives from now on, not from the CONNECT. */
-static void
+static void WORKER_THREAD
 publish_now(struct home *h, struct session *s, struct message **m,
     uint32_t expiry_s)
 {
@@ -175,7 +175,7 @@ publish_now(struct home *h, struct session *s, struct message **m,
 	publish_will(h, m, s->link, s->owner);
 }
 
-static void
+static void WORKER_THREAD
 will_due(struct home *h, struct session *s)
 {
 	publish_now(h, s, &s->will->message, s->will->expiry_s);

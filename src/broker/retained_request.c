@@ -192,7 +192,7 @@ struct answer {
 	bool is_several; /* messages, the last one empty */
 };
 
-static void
+static void WORKER_THREAD
 send_list(struct answer *a)
 {
 	buf_append_byte(&a->list, ']');
@@ -201,7 +201,7 @@ send_list(struct answer *a)
 	buf_append_byte(&a->list, '[');
 }
 
-static void
+static void WORKER_THREAD
 add_entry(struct answer *a, const struct message *m)
 {
 	struct slice subject = message_subject(m);
@@ -226,7 +226,7 @@ add_entry(struct answer *a, const struct message *m)
 }
 
 /* Send what was found in as few messages as hold it. */
-static void
+static void WORKER_THREAD
 send_all(struct home *h, const struct message *request,
     const struct findings *f)
 {
