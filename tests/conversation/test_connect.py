@@ -144,7 +144,8 @@ FIRST_PACKETS = {
     "CONNACK": packet(2, 0, b"\0\0"),
     "type 0": b"\0\0",
     "type 15": b"\xf0\0",
-    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\n"
+            b"Accept: */*\r\nConnection: Upgrade\r\n\r\n",
     "TLS": bytes.fromhex("16030100c8010000c40303") + b"x" * 100,
 }
 

@@ -1,39 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """port - TCP ports of 127.0.0.1 that nobody else takes meanwhile.
 
-They lie below the ports that the kernel hands to clients. Each process locks
+They lie below the ports that the kernel hands to clients. Each process holds
 a stripe of them for as long as it lives, so parallel tests and other suites
 on the same machine never race for one; a port that some other program has is
-found by binding it.
+found by binding it. What holds a stripe is a socket with an abstract name:
+there is one of that name in a network namespace, and no file to be left.
 """
 
-import fcntl
 import itertools
-import os
 import socket
-import tempfile
 
 FIRST, STRIPE, N_STRIPES = 11000, 500, 40
 
 ports = None
+holder = None
 
 
-def lock_stripe():
+def take_stripe():
     """The ports of a stripe that is ours until this process ends."""
-    where = os.path.join(tempfile.gettempdir(),
-                         f"conversation-ports-{os.getuid()}")
-    os.makedirs(where, mode=0o700, exist_ok=True)
+    global holder
+    holder = socket.socket(socket.AF_UNIX)
     for i in range(N_STRIPES):
-        fd = os.open(os.path.join(where, str(i)),
-                     os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
+            holder.bind(f"\0mqtt-natsd-conversation-{i}")
+        except OSError:
             continue
         first = FIRST + i * STRIPE
         return itertools.cycle(range(first, first + STRIPE))
-    raise AssertionError("every stripe of ports is locked")
+    raise AssertionError("every stripe of ports is taken")
 
 
 def is_free(port):
@@ -49,5 +44,5 @@ def is_free(port):
 def free_port():
     global ports
     if ports is None:
-        ports = lock_stripe()
+        ports = take_stripe()
     return next(p for p in itertools.islice(ports, STRIPE) if is_free(p))
