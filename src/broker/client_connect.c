@@ -304,6 +304,8 @@ take_will(struct client *c, const struct packet_connect *p)
 		c->will_expiry_s = props->message_expiry_interval;
 	if (properties_has(props, MQTT_PROP_WILL_DELAY_INTERVAL))
 		c->will_delay_s = props->will_delay_interval;
+	if (h->broker->options->send_client_id)
+		parts.client_id = session_client_id(c->session);
 	c->will = message_new(&parts);
 }
 

@@ -229,6 +229,8 @@ make_message(struct client *c, const struct packet_publish *p)
 		.retain = p->retain,
 		.publisher = c->session->handle };
 
+	if (h->broker->options->send_client_id)
+		parts.client_id = session_client_id(c->session);
 	if (props->set != 0) {
 		parts.properties = forwarded_properties(h, props);
 		if (properties_has(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL))

@@ -150,7 +150,7 @@ bool
 header_is_plain(const struct message *m, bool duplicate)
 {
 	return m->qos == 0 && !m->retain && !duplicate && m->expires_ms == 0 &&
-	    m->properties_len == 0;
+	    m->properties_len == 0 && m->client_id_len == 0;
 }
 
 void
@@ -170,6 +170,8 @@ header_each(const struct message *m, bool duplicate, uint64_t wall_ms,
 	if (m->expires_ms > 0)
 		write_number(&w, "Mqtt-Expiry",
 		    message_expiry_left(m, wall_ms));
+	if (m->client_id_len > 0)
+		write_text(&w, "Mqtt-Client", message_client_id(m));
 	while (property_next(&rest, &p))
 		write_property(&w, &p);
 	buf_fini(&w.name);

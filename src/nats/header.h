@@ -5,6 +5,7 @@
  *   QoS 1, 2                  Mqtt-Qos: 1
  *   RETAIN                    Mqtt-Retain: 1
  *   published again           Mqtt-Dup: 1
+ *   Client Identifier         Mqtt-Client, if [nats] send_client_id
  *   Content Type              Mqtt-Content-Type
  *   Payload Format Indicator  Mqtt-Payload-Format
  *   Message Expiry Interval   Mqtt-Expiry (seconds left)

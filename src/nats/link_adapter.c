@@ -13,10 +13,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -32,6 +34,7 @@ link_adapter_new(struct waker *waker)
 
 	a->waker = waker;
 	atomic_init(&a->fd, -1);
+	a->polled = -1;
 	atomic_init(&a->want_write, false);
 	atomic_init(&a->gone, false);
 	return a;
@@ -46,6 +49,9 @@ free_events(struct link_adapter *a)
 		event_free(a->write);
 	a->read = NULL;
 	a->write = NULL;
+	if (a->polled >= 0)
+		close(a->polled);
+	a->polled = -1;
 	a->reading = false;
 	a->writing = false;
 }
@@ -138,9 +144,9 @@ link_adapter_install(struct link_adapter *a, natsOptions *options)
 /* --- called by the loop ------------------------------------------------- */
 
 /*
- * cnats closes the socket as soon as it has told us to stop polling, so the
- * events of a socket that is gone are deleted before anything else in this
- * turn can get a socket of the same number.
+ * cnats closes the socket as soon as it has told us to stop polling, and the
+ * acceptor may get the same number at once; so what we poll is a duplicate of
+ * our own, which is closed behind its events.
  */
 static void
 drop_if_gone(struct link_adapter *a)
@@ -193,8 +199,16 @@ link_adapter_start(struct link_adapter *a, struct event_base *base,
 	a->nc = nc;
 	a->on_event = on_event;
 	a->arg = arg;
-	a->read = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, a);
-	a->write = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, a);
+	a->polled = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (a->polled < 0) {
+		/* Out of descriptors: the link is tried again later. */
+		give_up(a);
+		return;
+	}
+	a->read =
+	    event_new(base, a->polled, EV_READ | EV_PERSIST, on_readable, a);
+	a->write =
+	    event_new(base, a->polled, EV_WRITE | EV_PERSIST, on_writable, a);
 	assert(a->read != NULL && a->write != NULL);
 	link_adapter_read(a, true);
 }

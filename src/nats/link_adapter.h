@@ -26,7 +26,8 @@ typedef void link_adapter_fn(void *arg, bool was_read);
 
 struct link_adapter {
 	struct waker *waker;    /* of the NATS thread's loop; NULL: orphan */
-	atomic_int fd;          /* [a] -1: not attached yet */
+	atomic_int fd;          /* [a] cnats' socket; -1: not attached yet */
+	int polled;             /* a duplicate of it, ours; -1: none */
 	atomic_bool want_write; /* [a] cnats has bytes to write */
 	atomic_bool gone;       /* [a] cnats has given up the socket */
 	/* The NATS thread's, after link_adapter_start. */

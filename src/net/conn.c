@@ -166,6 +166,12 @@ take_packets(struct conn *c, struct slice in, size_t *need)
 
 	*need = 0;
 	while (taken < in.len && client_may_read(client)) {
+		if (client->state == CLIENT_NEW &&
+		    in.ptr[taken] >> 4 != MQTT_CONNECT) {
+			/* v3.1.1 [MQTT-3.1.0-1]; not to be waited for whole */
+			client_end(client, false, "first packet is no CONNECT");
+			return in.len;
+		}
 		switch (framer_next(slice_skip(in, taken),
 		    client_max_packet(client), &f, &reason)) {
 		case FRAMER_PACKET:

@@ -43,10 +43,12 @@ message_new(const struct message_parts *parts)
 	assert(parts->topic.len <= UINT16_MAX);
 	assert(parts->subject.len <= UINT16_MAX);
 	assert(parts->reply.len <= UINT16_MAX);
+	assert(parts->client_id.len <= UINT16_MAX);
 	assert(parts->properties.len <= UINT32_MAX);
 	assert(parts->payload.len <= UINT32_MAX);
 	m = xmalloc(sizeof(*m) + parts->topic.len + 1 + parts->subject.len + 1 +
-	    parts->reply.len + 1 + parts->properties.len + parts->payload.len);
+	    parts->reply.len + 1 + parts->client_id.len + 1 +
+	    parts->properties.len + parts->payload.len);
 	atomic_init(&m->refs, 1);
 	atomic_init(&m->answered, false);
 	m->qos = parts->qos;
@@ -56,6 +58,7 @@ message_new(const struct message_parts *parts)
 	m->topic_len = (uint16_t)parts->topic.len;
 	m->subject_len = (uint16_t)parts->subject.len;
 	m->reply_len = (uint16_t)parts->reply.len;
+	m->client_id_len = (uint16_t)parts->client_id.len;
 	m->properties_len = (uint32_t)parts->properties.len;
 	m->payload_len = (uint32_t)parts->payload.len;
 	m->publisher = parts->publisher;
@@ -63,6 +66,7 @@ message_new(const struct message_parts *parts)
 	end = put_string(m->bytes, parts->topic);
 	end = put_string(end, parts->subject);
 	end = put_string(end, parts->reply);
+	end = put_string(end, parts->client_id);
 	end = put(end, parts->properties);
 	put(end, parts->payload);
 	return m;
@@ -109,9 +113,15 @@ reply_at(const struct message *m)
 }
 
 static const uint8_t *
-properties_at(const struct message *m)
+client_id_at(const struct message *m)
 {
 	return reply_at(m) + m->reply_len + 1;
+}
+
+static const uint8_t *
+properties_at(const struct message *m)
+{
+	return client_id_at(m) + m->client_id_len + 1;
 }
 
 static const uint8_t *
@@ -136,6 +146,12 @@ struct slice
 message_reply(const struct message *m)
 {
 	return slice_of(reply_at(m), m->reply_len);
+}
+
+struct slice
+message_client_id(const struct message *m)
+{
+	return slice_of(client_id_at(m), m->client_id_len);
 }
 
 struct slice

@@ -2,7 +2,8 @@
 /*
  * message - an immutable, counted Application Message in one allocation.
  *
- *   struct message | topic 0 | subject 0 | reply 0 | properties | payload
+ *   struct message | topic 0 | subject 0 | reply 0 | Client Identifier 0 |
+ *       properties | payload
  *
  * Shared by every thread and every subscriber; nothing but the count and
  * `answered` changes after message_new. The strings end with a zero that
@@ -28,6 +29,7 @@ struct message {
 	uint16_t topic_len;
 	uint16_t subject_len;
 	uint16_t reply_len;
+	uint16_t client_id_len;
 	uint32_t properties_len;
 	uint32_t payload_len;
 	uint64_t publisher;  /* who sent it, for No Local; 0: nobody here */
@@ -40,6 +42,7 @@ struct message_parts {
 	struct slice topic;   /* at most 65535 bytes, as the next two */
 	struct slice subject; /* its NATS subject; empty: stays on this node */
 	struct slice reply;   /* NATS reply subject that wants an answer */
+	struct slice client_id; /* of the publisher, where NATS is to know it */
 	/*
 	 * MQTT 5.0 properties to forward, encoded: Payload Format Indicator,
 	 * Content Type, Response Topic, Correlation Data, User Property.
@@ -66,6 +69,7 @@ void message_unref(struct message **m);
 struct slice message_topic(const struct message *m);
 struct slice message_subject(const struct message *m);
 struct slice message_reply(const struct message *m);
+struct slice message_client_id(const struct message *m);
 struct slice message_properties(const struct message *m);
 struct slice message_payload(const struct message *m);
 /* Bytes of memory that the message takes. */

@@ -126,7 +126,6 @@ def test_the_last_words_of_a_device_arrive(bridge, n):
         assert everything.next().payload == str(i).encode()
 
 
-@pytest.mark.xfail(strict=True, reason="send_client_id does nothing yet")
 def test_the_client_identifier_is_a_header_where_wanted(start):
     b = start.bridge({"nats": {"send_client_id": "yes"}})
     service = b.nats().subscribe("a")

@@ -13,6 +13,7 @@ new_pump(void)
 	return message_new(&(struct message_parts){ .topic = SLICE("site/pump"),
 	    .subject = SLICE("site.pump"),
 	    .reply = SLICE("_INBOX.1"),
+	    .client_id = SLICE("abc"),
 	    .properties = SLICE("\x01\x01"),
 	    .payload = SLICE("on\0off"),
 	    .qos = 2,
@@ -30,6 +31,7 @@ Test(message, keeps_a_copy_of_every_part)
 	cr_assert(slice_eq(message_topic(m), SLICE("site/pump")));
 	cr_assert(slice_eq(message_subject(m), SLICE("site.pump")));
 	cr_assert(slice_eq(message_reply(m), SLICE("_INBOX.1")));
+	cr_assert(slice_eq(message_client_id(m), SLICE("abc")));
 	cr_assert(slice_eq(message_properties(m), SLICE("\x01\x01")));
 	cr_assert(slice_eq(message_payload(m), SLICE("on\0off")));
 	cr_assert_eq(m->qos, 2);
@@ -62,7 +64,7 @@ Test(message, of_no_parts_is_empty)
 	cr_assert_eq(message_properties(m).len, 0);
 	cr_assert_eq(message_payload(m).len, 0);
 	cr_assert_str_eq((const char *)message_reply(m).ptr, "");
-	cr_assert_eq(message_size(m), sizeof(*m) + 3);
+	cr_assert_eq(message_size(m), sizeof(*m) + 4);
 	message_unref(&m);
 }
 
@@ -86,7 +88,7 @@ Test(message, size_counts_everything)
 	struct message *m = new_pump();
 
 	cr_assert_eq(message_size(m),
-	    sizeof(*m) + 9 + 1 + 9 + 1 + 8 + 1 + 2 + 6);
+	    sizeof(*m) + 9 + 1 + 9 + 1 + 8 + 1 + 3 + 1 + 2 + 6);
 	message_unref(&m);
 }
 
