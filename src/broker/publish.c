@@ -326,9 +326,24 @@ request_will(struct home *h, struct pending_will *w)
 }
 
 static void WORKER_THREAD
+end_will(struct home *h, struct pending *p)
+{
+	pending_remove(h, p);
+	publish_free_will(p);
+}
+
+static void WORKER_THREAD
 on_again(struct timer *t, void *arg)
 {
-	request_will(arg, container_of(t, struct pending_will, again));
+	struct pending_will *w = container_of(t, struct pending_will, again);
+	struct home *h = arg;
+
+	if (message_is_expired(w->message, h->wall_ms)) {
+		home_count(h, dropped_expired);
+		end_will(h, &w->p);
+		return;
+	}
+	request_will(h, w);
 }
 
 /* May it be acknowledged another time? */
@@ -363,8 +378,7 @@ settled_will(struct home *h, struct pending *p, enum bus_result result,
 		log_warning("will on \"%.*s\" dropped: %s", SLICE_ARG(topic),
 		    result == BUS_DOWN ? "its NATS identity is gone"
 				       : result_text(result));
-	pending_remove(h, p);
-	publish_free_will(p);
+	end_will(h, p);
 }
 
 void

@@ -459,6 +459,54 @@ Test(publish, may_end_after_its_session)
 	node_free(&n);
 }
 
+/* --- wills -------------------------------------------------------------- */
+
+/* A device is gone, and NATS did not take its Will. */
+static struct node *
+node_with_failed_will(const char *connect)
+{
+	struct node *n = node_new();
+	struct device *d = device_new(n, 0);
+
+	device_say(d, "%s", connect);
+	device_skip(d);
+	device_hang_up(d);
+	cr_assert_str_neq(fake_bus_read(n->bus, 0), "");
+	node_settle(n, 0, BUS_DOWN);
+	bus_hears_nothing(n, 0);
+	return n;
+}
+
+Test(publish, repeats_a_will)
+{
+	struct node *n =
+	    node_with_failed_will("10 [<MQTT> 04 0e 0000 <d> <a/w> <w>]");
+
+	node_pass(n, 6000);
+	bus_hears(n, 0, "PUBLISH a.w qos=1 ack=reply payload=w until_settled");
+	node_free(&n);
+}
+
+/* Its timer goes with it. */
+Test(publish, of_a_will_may_wait_when_the_node_ends)
+{
+	struct node *n =
+	    node_with_failed_will("10 [<MQTT> 04 0e 0000 <d> <a/w> <w>]");
+
+	node_free(&n);
+}
+
+/* v5 [MQTT-3.3.2-5] */
+Test(publish, does_not_repeat_a_will_that_has_expired)
+{
+	struct node *n = node_with_failed_will(
+	    "10 [<MQTT> 05 0e 0000 [] <d> [02 00000002] <a/w> <w>]");
+
+	node_pass(n, 6000);
+	bus_hears_nothing(n, 0);
+	node_free(&n);
+}
+
 /* --- what is kept and counted ------------------------------------------- */
 
 /* v3.1.1 [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-12] */
