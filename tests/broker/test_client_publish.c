@@ -315,7 +315,7 @@ Test(client_publish, may_say_that_its_payload_is_text)
 
 /* --- topic aliases ------------------------------------------------------ */
 
-/* v5 [MQTT-3.3.2-7] [MQTT-3.3.2-10] [MQTT-3.3.2-11] [MQTT-3.3.2-12] */
+/* v5 [MQTT-3.3.2-7] [MQTT-3.3.2-12] */
 Test(client_publish, may_use_an_alias_for_its_topic)
 {
 	struct node *n = node_new();
@@ -396,7 +396,7 @@ Test(client_publish, cannot_change_its_qos)
 	node_free(&n);
 }
 
-/* v5 [MQTT-3.3.4-7] [MQTT-3.3.4-8]: QoS 0 is not counted */
+/* v5 [MQTT-3.3.4-7]: QoS 0 is not counted */
 Test(client_publish, exceeds_the_receive_maximum_of_v5)
 {
 	struct broker_options o = node_options();

@@ -39,7 +39,8 @@ Test(client_subscribe, is_answered_with_a_code_for_each_filter)
 		    " { Reason String=the filter is reserved by NATS }" },
 		{ 5, "82 [0001 [] <$share/g/a> 00]",
 		    "SUBACK packet_id=1 codes=0x9e"
-		    " { Reason String=Shared Subscriptions are not available }" },
+		    " { Reason String=Shared Subscriptions are not "
+		    "available }" },
 		{ 5, "82 [0001 [] <1/2/3/4/5> 00]",
 		    "SUBACK packet_id=1 codes=0x8f"
 		    " { Reason String=the filter has too many levels }" },

@@ -374,7 +374,7 @@ Test(deliver, answers_nats_after_a_reconnect)
 /* --- a client that is away ---------------------------------------------- */
 
 /* v3.1.1 [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-4.6.0-6],
- * v5 [MQTT-4.4.0-1] [MQTT-4.6.0-1] */
+ * v5 [MQTT-4.4.0-1] */
 Test(deliver, is_repeated_with_dup_to_a_client_that_is_back)
 {
 	struct node *n = node_new();

@@ -28,11 +28,12 @@ cited() {
 		comment = line ~ /^[ \t]*\*/ || line ~ /\/\*/
 		while (match(line, /v5|v3\.1\.1|\[MQTT-[0-9.]+-[0-9]+\]|\*\//)) {
 			word = substr(line, RSTART, RLENGTH)
+			between = substr(line, 1, RSTART - 1)
 			line = substr(line, RSTART + RLENGTH)
 			if (word == "*/") {
 				forget()
 			} else if (word ~ /^v/) {
-				if (used)
+				if (used || between ~ /[^ \t]/)
 					forget()
 				versions[++n] = word
 			} else {
