@@ -6,7 +6,7 @@
 #
 # The form is "v5 [MQTT-3.3.1-4]" or "v3.1.1 [MQTT-3.3.1-4]" in a comment;
 # several numbers may follow one version, and two versions may share a number
-# ("v3.1.1 v5 [MQTT-4.7.3-1]"). statements-*.txt list what a Server has to do
+# ("v3.1.1 and v5 [MQTT-4.7.3-1]"). statements-*.txt list what a Server has to do
 # with. The uncited ones are listed, which is information; a number that does
 # not exist, or comes without its version in src/, is an offence.
 #
@@ -33,7 +33,7 @@ cited() {
 			if (word == "*/") {
 				forget()
 			} else if (word ~ /^v/) {
-				if (used || between ~ /[^ \t]/)
+				if (used || between !~ /^[ \t]*(and )?$/)
 					forget()
 				versions[++n] = word
 			} else {
