@@ -27,32 +27,33 @@ is_it(const struct outgoing *o, uint16_t packet_id)
 	return o->packet_id == packet_id && o->state != OUTGOING_DONE;
 }
 
+/* How far an identifier is from the oldest; 0 is left out when they wrap. */
+static uint32_t
+distance(const struct inflight *f, uint16_t packet_id)
+{
+	uint16_t first = outbox_at(&f->box, 0)->packet_id;
+
+	return (uint32_t)(uint16_t)(packet_id - first) - (packet_id < first);
+}
+
 /* Does every identifier from the first to the last stand in the box, once? */
 static bool
 is_gapless(const struct inflight *f)
 {
-	uint16_t first = outbox_at(&f->box, 0)->packet_id;
 	uint16_t last = outbox_at(&f->box, f->box.n - 1)->packet_id;
-	uint32_t steps = (uint16_t)(last - first);
 
-	if (last < first)
-		steps--; /* no 0 between them */
-	return steps == f->box.n - 1;
+	return !f->is_mixed && distance(f, last) == f->box.n - 1;
 }
 
 struct outgoing *
 inflight_find(const struct inflight *f, uint16_t packet_id)
 {
 	uint32_t guess;
-	struct outgoing *o;
 
 	if (f->n == 0 || packet_id == 0)
 		return NULL;
-	/* Identifiers follow each other; 0 is left out when they wrap. */
-	o = outbox_at(&f->box, 0);
-	guess = (uint16_t)(packet_id - o->packet_id);
-	if (packet_id < o->packet_id)
-		guess--;
+	/* Identifiers follow each other. */
+	guess = distance(f, packet_id);
 	if (guess < f->box.n && is_it(outbox_at(&f->box, guess), packet_id))
 		return outbox_at(&f->box, guess);
 	if (guess >= f->box.n && is_gapless(f))
@@ -75,6 +76,11 @@ inflight_add(struct inflight *f, const struct outgoing *o)
 	/* v3.1.1 [MQTT-2.3.1-4], v5 [MQTT-2.2.1-4] */
 	while (inflight_find(f, id) != NULL)
 		id = next_id(id);
+	/* Once round, behind an old one that stays? */
+	f->is_mixed = f->box.n > 0 &&
+	    (f->is_mixed ||
+		distance(f, id) <=
+		    distance(f, outbox_at(&f->box, f->box.n - 1)->packet_id));
 	slot = outbox_push(&f->box, o);
 	slot->packet_id = id;
 	slot->state = OUTGOING_SENT;

@@ -12,8 +12,9 @@
  * Identifiers are handed out in ascending order over the life of the session
  * and never start again at 1 because the client was idle, so an answer that
  * comes late never hits another message. Because of that order the ring is
- * sorted by age and an identifier's place can be computed. One per session;
- * touched only by the session's worker.
+ * sorted by age and an identifier's place can be computed, unless they have
+ * gone round while an old one stayed. One per session; touched only by the
+ * session's worker.
  */
 #pragma once
 
@@ -24,6 +25,7 @@ struct inflight {
 	uint16_t n;       /* not DONE */
 	uint16_t n_again; /* of them, AGAIN */
 	uint16_t last_id; /* handed out last */
+	bool is_mixed;    /* the box is not sorted by identifier */
 };
 
 void inflight_fini(struct inflight *f);

@@ -201,3 +201,82 @@ Test(inflight, may_be_released_before_it_is_repeated)
 	cr_assert_eq(f.n, 0);
 	inflight_fini(&f);
 }
+
+/* Once round, the identifiers are no longer sorted by age: 100, 99, 102. */
+Test(inflight, finds_what_was_handed_out_behind_one_that_stays)
+{
+	struct inflight f = { .last_id = 99 };
+	uint16_t held = add(&f), behind;
+
+	f.last_id = 98; /* as if it had gone round */
+	behind = add(&f);
+	cr_assert_eq(behind, 99);
+	do
+		finish(&f, add(&f));
+	while (f.box.n > 2); /* until the holes are closed */
+	f.last_id = 101;
+	cr_assert_eq(add(&f), 102);
+	cr_assert_not_null(inflight_find(&f, behind));
+	f.last_id = 98;
+	cr_assert_eq(add(&f), 101, "in use is 99, 100");
+	finish(&f, behind);
+	finish(&f, held);
+	finish(&f, 101);
+	finish(&f, 102);
+	/* When all is done it is in order again. */
+	cr_assert_eq(f.box.n, 0);
+	cr_assert_eq(add(&f), 102);
+	cr_assert_null(inflight_find(&f, 99));
+	inflight_fini(&f);
+}
+
+/* A naive model: which identifiers are in use, and nothing else. */
+struct model {
+	bool in_use[65536];
+	uint16_t ids[64]; /* in use */
+	size_t n;
+};
+
+static void
+model_add(struct model *m, struct inflight *f)
+{
+	uint16_t id = add(f);
+
+	cr_assert_neq(id, 0);
+	cr_assert_not(m->in_use[id], "%u is in use", id);
+	m->in_use[id] = true;
+	m->ids[m->n++] = id;
+}
+
+/* The first few stay long. */
+static void
+model_finish(struct model *m, struct inflight *f)
+{
+	size_t i = rand() % 3000 == 0
+	    ? (size_t)rand() % m->n
+	    : m->n - 1 - (size_t)rand() % (m->n / 2 + 1);
+
+	finish(f, m->ids[i]);
+	m->in_use[m->ids[i]] = false;
+	m->ids[i] = m->ids[--m->n];
+}
+
+Test(inflight, agrees_with_a_naive_model)
+{
+	static struct model m;
+	struct inflight f = { 0 };
+
+	srand(3);
+	for (unsigned step = 0; step < 400000; step++) {
+		uint16_t id = (uint16_t)(f.last_id + rand() % 40 - 30);
+
+		if (m.n == 0 || (m.n < 64 && rand() % 2 == 0))
+			model_add(&m, &f);
+		else
+			model_finish(&m, &f);
+		cr_assert_eq(f.n, m.n);
+		cr_assert_eq(inflight_find(&f, id) != NULL, m.in_use[id],
+		    "step %u: %u", step, id);
+	}
+	inflight_fini(&f);
+}
