@@ -14,7 +14,8 @@ struct device {
 	LIST_ENTRY(device)
 	entry; /* of its node's */
 	struct node *node;
-	struct plug *plug;  /* NULL: the Network Connection is closed */
+	struct plug *plug;  /* NULL: no Network Connection at any home */
+	bool is_moving;     /* from one to another */
 	unsigned version;   /* of its CONNECT */
 	struct buf sent;    /* not yet read by the node */
 	struct buf heard;   /* not yet read by the test */
@@ -46,6 +47,8 @@ void device_hang_up(struct device *d);
 /* Its socket takes so many more bytes. */
 void device_set_window(struct device *d, size_t n);
 
+/* Is there a Network Connection? */
+bool device_is_open(const struct device *d);
 /* The home that serves it. */
 unsigned device_home(const struct device *d);
 struct client *device_client(const struct device *d);
@@ -56,7 +59,8 @@ struct client *device_client(const struct device *d);
  * it is not. Asserts that the packet is a legal one.
  */
 const char *device_read(struct device *d);
-/* The next packet, decoded; NULL when there is none. Until the next call. */
+/* The next packet, decoded; NULL when there is no whole one. Until the next
+ * call. */
 const struct any_packet *device_next(struct device *d);
 /* Read everything that is there and forget it; returns how many packets. */
 size_t device_skip(struct device *d);

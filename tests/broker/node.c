@@ -77,7 +77,7 @@ node_free(struct node **np)
 
 	*np = NULL;
 	LIST_FOREACH(d, &n->devices, entry)
-		if (d->plug != NULL)
+		if (device_is_open(d))
 			device_hang_up(d);
 	while ((d = LIST_FIRST(&n->devices)) != NULL)
 		device_free(&d);

@@ -21,6 +21,7 @@ plug_new(struct device *d)
 
 	p->device = d;
 	d->plug = p;
+	d->is_moving = false;
 	return p;
 }
 
@@ -71,6 +72,7 @@ move(struct plug *p)
 	m->client.held = c->held;
 	c->address = NULL;
 	memset(&c->held, 0, sizeof(c->held));
+	m->device->is_moving = true;
 	plug_free(p);
 	mailbox_post(&to->mailbox, &m->mail);
 }
