@@ -115,17 +115,25 @@ static void WORKER_THREAD
 on_moved(struct mail *mail, void *owner)
 {
 	struct moving *m = container_of(mail, struct moving, mail);
+	struct worker *w = m->to;
 	struct conn *c;
 
 	(void)owner;
-	c = conn_new(m->to, &m->origin);
-	client_init_moved(&c->client, m->to->home, &m->client);
+	c = conn_new(w, &m->origin);
+	atomic_fetch_sub(&w->n_conns, 1); /* move has counted it */
+	client_init_moved(&c->client, w->home, &m->client);
 	c->in = m->in;
-	client_start_moved(&c->client);
-	/* Paused: attending reads on, first what it brought. */
-	c->client.is_paused = true;
-	client_touch(&c->client);
 	free(m);
+	if (w->closes || w->stops) {
+		client_end(&c->client, false, "server shutting down");
+	} else {
+		client_start_moved(&c->client);
+		/* Paused: attending reads on, first what it brought. */
+		c->client.is_paused = true;
+		client_touch(&c->client);
+	}
+	if (w->stops) /* nobody attends any more */
+		conn_close(&c);
 }
 
 static void WORKER_THREAD
@@ -147,24 +155,24 @@ move(struct conn *c)
 	m->client.held = c->client.held;
 	c->client.address = NULL;
 	memset(&c->client.held, 0, sizeof(c->client.held));
+	/* Never counted nowhere, or the end of the server would miss it. */
+	atomic_fetch_add(&m->to->n_conns, 1);
 	forget(c);
 	mailbox_post(&m->to->home->mailbox, &m->mail);
 }
 
 /*
  * Take the packets off the front of `in` as long as the client may read;
- * returns how many bytes were taken, and in *need what the packet at the
- * front needs in all (0: not known).
+ * returns how many bytes were taken.
  */
 static size_t WORKER_THREAD
-take_packets(struct conn *c, struct slice in, size_t *need)
+take_packets(struct conn *c, struct slice in)
 {
 	struct client *client = &c->client;
 	size_t taken = 0;
 	struct frame f;
 	enum mqtt_reason reason;
 
-	*need = 0;
 	while (taken < in.len && client_may_read(client)) {
 		if (client->state == CLIENT_NEW &&
 		    in.ptr[taken] >> 4 != MQTT_CONNECT) {
@@ -179,7 +187,6 @@ take_packets(struct conn *c, struct slice in, size_t *need)
 			client_on_packet(client, &f);
 			break;
 		case FRAMER_MORE:
-			*need = f.size;
 			return taken;
 		case FRAMER_BAD:
 			client_on_bad_frame(client, reason);
@@ -193,9 +200,7 @@ take_packets(struct conn *c, struct slice in, size_t *need)
 static void WORKER_THREAD
 take_kept(struct conn *c)
 {
-	size_t need;
-
-	buf_consume(&c->in, take_packets(c, buf_slice(&c->in), &need));
+	buf_consume(&c->in, take_packets(c, buf_slice(&c->in)));
 	if (buf_len(&c->in) == 0)
 		buf_fini(&c->in);
 }
@@ -228,11 +233,11 @@ read_fresh(struct conn *c)
 {
 	uint8_t *p = c->worker->scratch;
 	ssize_t n = read_into(c, p, WORKER_SCRATCH);
-	size_t taken, need;
+	size_t taken;
 
 	if (n <= 0)
 		return;
-	taken = take_packets(c, slice_of(p, (size_t)n), &need);
+	taken = take_packets(c, slice_of(p, (size_t)n));
 	if (taken < (size_t)n)
 		buf_append(&c->in, p + taken, (size_t)n - taken);
 }

@@ -231,8 +231,10 @@ workers_start(struct worker **workers, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		int error = thread_start(&workers[i]->thread, run, workers[i]);
 
-		if (error != 0)
+		if (error != 0) {
+			workers_stop(workers, i);
 			return error;
+		}
 	}
 	return 0;
 }
@@ -290,13 +292,21 @@ on_close_all(struct mail *mail, void *owner)
 }
 
 static bool
+no_mail(struct worker **workers, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (mailbox_len(&workers[i]->home->mailbox) > 0)
+			return false;
+	return true;
+}
+
+static bool
 all_gone(struct worker **workers, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (atomic_load(&workers[i]->n_conns) > 0 ||
-		    mailbox_len(&workers[i]->home->mailbox) > 0)
+		if (atomic_load(&workers[i]->n_conns) > 0)
 			return false;
-	return true;
+	return no_mail(workers, n);
 }
 
 void
@@ -335,4 +345,11 @@ workers_stop(struct worker **workers, unsigned n)
 		give_order(workers[i], on_stop);
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(workers[i]->thread, NULL);
+	/* What a worker has sent to one that had already ended. */
+	while (!no_mail(workers, n))
+		for (unsigned i = 0; i < n; i++) {
+			mailbox_drain(&workers[i]->home->mailbox,
+			    workers[i]->home);
+			free_buried(workers[i]);
+		}
 }
