@@ -346,7 +346,7 @@ nats_hear(struct world *w, unsigned home, const struct bus_request *r)
 
 	if (r->type == BUS_ANSWER) {
 		reply = (const char *)message_reply(r->message).ptr;
-		w->acknowledged[NATS][atoi(reply)] = true;
+		w->acknowledged[NATS][strtoul(reply, NULL, 10)] = true;
 	} else if (r->type == BUS_PUBLISH && r->token != 0) {
 		if (w->n_asked == countof(w->asked))
 			settle_one(w, BUS_OK);

@@ -106,7 +106,7 @@ crew_wait(struct crew *c, bool (*holds)(struct crew *c))
 	while (!holds(c)) {
 		if (clock_mono_ms() > deadline)
 			return false;
-		nanosleep(&pause, NULL);
+		nanosleep(&pause, NULL); /* poll */
 	}
 	return true;
 }
