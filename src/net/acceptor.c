@@ -223,6 +223,8 @@ acceptor_new(const struct acceptor_options *options)
 	a->base = event_base_new();
 	if (a->base == NULL || waker_init(&a->stop) != 0) {
 		log_error("cannot make an event loop");
+		if (a->base != NULL)
+			event_base_free(a->base);
 		free(a->listeners);
 		free(a);
 		return NULL;

@@ -56,7 +56,6 @@ conn_new(struct worker *w, const struct conn_origin *o)
 	c->transport = o->transport;
 	c->n_of_listener = o->n_of_listener;
 	LIST_INSERT_HEAD(&w->conns, c, entry);
-	atomic_fetch_add(&w->n_conns, 1);
 	return c;
 }
 
@@ -120,7 +119,6 @@ on_moved(struct mail *mail, void *owner)
 
 	(void)owner;
 	c = conn_new(w, &m->origin);
-	atomic_fetch_sub(&w->n_conns, 1); /* move has counted it */
 	client_init_moved(&c->client, w->home, &m->client);
 	c->in = m->in;
 	free(m);
@@ -155,7 +153,8 @@ move(struct conn *c)
 	m->client.held = c->client.held;
 	c->client.address = NULL;
 	memset(&c->client.held, 0, sizeof(c->client.held));
-	/* Never counted nowhere, or the end of the server would miss it. */
+	/* Never counted nowhere, or the end of the server would miss it: first
+	 * there, then no longer here. */
 	atomic_fetch_add(&m->to->n_conns, 1);
 	forget(c);
 	mailbox_post(&m->to->home->mailbox, &m->mail);

@@ -265,6 +265,7 @@ worker_post_conn(struct worker *w, const struct conn_origin *o)
 	a->origin = *o;
 	memcpy(a->address, o->address, len);
 	a->origin.address = a->address;
+	atomic_fetch_add(&w->n_conns, 1);
 	mailbox_post(&w->home->mailbox, &a->mail);
 }
 

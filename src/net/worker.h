@@ -37,7 +37,7 @@ struct worker {
 	bool is_ticked;           /* [w] the home's clock is of this turn */
 	bool stops;               /* [w] */
 	bool closes;              /* [w] clients are being sent away */
-	atomic_uint n_conns;      /* [a] read by the acceptor to balance */
+	atomic_uint n_conns;      /* [a] here or on their way, to balance */
 	pthread_t thread;         /* [main] */
 };
 
