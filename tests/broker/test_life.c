@@ -210,7 +210,8 @@ Test(life, ends_with_a_will_that_is_retained_if_so_wanted)
 		device_say(d, "10 [<MQTT> 04 %02x 0000 <d> <w> <gone>]",
 		    retain ? 0x2eu : 0x0eu);
 		device_hang_up(d);
-		cr_assert_eq(retained_count(n->broker->retained), retain);
+		cr_assert_eq(retained_count(n->broker->retained),
+		    (size_t)retain);
 		s = listener(n, 0);
 		if (retain)
 			device_hears(s,

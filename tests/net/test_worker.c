@@ -44,7 +44,7 @@ Test(worker, takes_packets_however_they_arrive)
 	line_hears(fd, 4, "PINGRESP");
 	/* And all at once. */
 	cr_assert_eq(send(fd, packets.ptr + 15, packets.len - 15, 0),
-	    packets.len - 15);
+	    (ssize_t)packets.len - 15);
 	line_hears(fd, 4, "SUBACK packet_id=1 codes=0x00");
 	line_hears(fd, 4, "PUBLISH qos=0 topic=a payload=300");
 	line_hears(fd, 4, "PINGRESP");
