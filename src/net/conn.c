@@ -288,6 +288,20 @@ read_socket(struct conn *c)
 		pause_reading(c);
 }
 
+/*
+ * The peer will say no more; what it has said may still be unread. While it
+ * is our own congestion that keeps us from reading, that counts; otherwise
+ * there may be no end to it.
+ */
+static void WORKER_THREAD
+on_closed(struct conn *c)
+{
+	if (c->worker->home->congested)
+		watch(c, (short)(c->watched & ~EV_CLOSED));
+	else
+		hang_up(c, 0);
+}
+
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -301,7 +315,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	if ((what & EV_READ) && c->client.state != CLIENT_CLOSING)
 		read_socket(c);
 	else if ((what & EV_CLOSED) && c->client.state != CLIENT_CLOSING)
-		hang_up(c, 0);
+		on_closed(c);
 	if (c->client.is_moving)
 		client_touch(&c->client);
 }

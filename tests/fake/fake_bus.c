@@ -26,7 +26,7 @@ struct lane {
 	struct request_list shown; /* flushed */
 	struct event_list events;
 	size_t n_shown;
-	size_t room;
+	atomic_size_t room; /* set by a test while its worker runs */
 };
 
 struct bus {
@@ -115,7 +115,7 @@ fake_bus_new(unsigned n_workers, const struct bus_ops *ops, void *arg)
 		STAILQ_INIT(&b->lanes[i].put);
 		STAILQ_INIT(&b->lanes[i].shown);
 		STAILQ_INIT(&b->lanes[i].events);
-		b->lanes[i].room = SIZE_MAX;
+		atomic_store(&b->lanes[i].room, SIZE_MAX);
 	}
 	b->answers_subscribe = true;
 	atomic_store(&b->stats.up, true);
@@ -154,10 +154,10 @@ bus_put(struct bus *b, unsigned worker, const struct bus_request *r)
 	struct lane *l = &b->lanes[worker];
 	struct kept_request *k;
 
-	if (l->room == 0)
+	if (atomic_load(&l->room) == 0)
 		return false;
-	if (l->room != SIZE_MAX)
-		l->room--;
+	if (atomic_load(&l->room) != SIZE_MAX)
+		atomic_fetch_sub(&l->room, 1);
 	k = xcalloc(1, sizeof(*k));
 	k->request = *r;
 	STAILQ_INSERT_TAIL(&l->put, k, entry);
@@ -189,7 +189,7 @@ bus_flush(struct bus *b, unsigned worker)
 size_t
 bus_room(struct bus *b, unsigned worker)
 {
-	return b->lanes[worker].room;
+	return atomic_load(&b->lanes[worker].room);
 }
 
 bool
@@ -360,7 +360,7 @@ fake_bus_skip(struct bus *b, unsigned worker)
 void
 fake_bus_set_room(struct bus *b, unsigned worker, size_t n)
 {
-	b->lanes[worker].room = n;
+	atomic_store(&b->lanes[worker].room, n);
 }
 
 void

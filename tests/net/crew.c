@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/home.h"
+#include "fake/fake_bus.h"
 #include "mqtt/framer.h"
 #include "mqtt/packet.h"
 #include "mqtt/wire.h"
@@ -43,8 +44,8 @@ crew_options(unsigned n_workers)
 	};
 }
 
-struct crew *
-crew_new(const struct broker_options *o)
+static struct crew *
+crew_start(const struct broker_options *o, bool has_bus)
 {
 	struct crew *c = xcalloc(1, sizeof(*c));
 
@@ -54,24 +55,49 @@ crew_new(const struct broker_options *o)
 		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5 };
 	c->broker = broker_new(&c->options);
 	cr_assert_not_null(c->broker);
+	if (has_bus)
+		c->bus = fake_bus_new(o->n_workers, &broker_bus_ops, c->broker);
+	c->broker->bus = c->bus;
 	c->workers = workers_new(c->broker);
 	cr_assert_not_null(c->workers);
 	cr_assert_eq(workers_start(c->workers, o->n_workers), 0);
 	return c;
 }
 
+struct crew *
+crew_new(const struct broker_options *o)
+{
+	return crew_start(o, false);
+}
+
+struct crew *
+crew_new_with_bus(const struct broker_options *o)
+{
+	return crew_start(o, true);
+}
+
+void
+crew_stop(struct crew *c, unsigned drain_ms)
+{
+	if (c->is_stopped)
+		return;
+	workers_drain(c->workers, c->options.n_workers, drain_ms);
+	workers_stop(c->workers, c->options.n_workers);
+	c->is_stopped = true;
+}
+
 void
 crew_free(struct crew **cp, unsigned drain_ms)
 {
 	struct crew *c = *cp;
-	unsigned n = c->options.n_workers;
 
 	*cp = NULL;
-	workers_drain(c->workers, n, drain_ms);
-	workers_stop(c->workers, n);
+	crew_stop(c, drain_ms);
 	cr_assert_eq(atomic_load(&c->n_conns), 0, "sockets are left open");
-	workers_free(&c->workers, n);
+	workers_free(&c->workers, c->options.n_workers);
 	broker_free(&c->broker);
+	if (c->bus != NULL)
+		fake_bus_free(&c->bus);
 	free(c);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crew - workers of a broker on their own threads, without NATS, and devices
- * at the other end of a socket pair.
+ * crew - workers of a broker on their own threads, and devices at the other
+ * end of a socket pair.
  */
 #pragma once
 
@@ -18,14 +18,19 @@ struct crew {
 	struct client_rules rules;
 	struct broker *broker;
 	struct worker **workers;
+	struct bus *bus;     /* a fake_bus, or NULL */
 	atomic_uint n_conns; /* of the one listener */
+	bool is_stopped;
 };
 
 /* Options that let everything pass. */
 struct broker_options crew_options(unsigned n_workers);
-/* Running workers. */
+/* Running workers, without NATS or with a bus that answers nothing. */
 struct crew *crew_new(const struct broker_options *o);
-/* Drain for this long, stop, and check that nothing is left. */
+struct crew *crew_new_with_bus(const struct broker_options *o);
+/* Drain for this long, and end the threads; then look around. */
+void crew_stop(struct crew *c, unsigned drain_ms);
+/* The same, check that nothing is left, and free. */
 void crew_free(struct crew **c, unsigned drain_ms);
 
 /* A socket that is connected to this worker. */

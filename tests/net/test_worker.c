@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "broker/home.h"
+#include "fake/fake_bus.h"
 #include "mqtt/wire.h"
 #include "net/crew.h"
 
@@ -155,6 +156,61 @@ Test(worker, does_not_wait_for_a_client_that_does_not_read)
 	close(s);
 	close(d);
 	close(slow);
+	crew_free(&c, 1000);
+}
+
+static bool
+has_no_mail(struct crew *c)
+{
+	return mailbox_len(&c->broker->homes[0]->mailbox) == 0;
+}
+
+static bool
+is_congested(struct crew *c)
+{
+	return atomic_load(&c->broker->homes[0]->stats.messages_in) == 1;
+}
+
+static bool
+two_have_come(struct crew *c)
+{
+	return atomic_load(&c->broker->homes[0]->stats.messages_in) == 2;
+}
+
+/*
+ * While NATS has no room nothing is read; a client that has said what it
+ * wanted and gone is heard out when there is room again.
+ */
+Test(worker, hears_a_client_out_that_did_not_wait)
+{
+	struct broker_options o = crew_options(1);
+	struct crew *c = crew_new_with_bus(&o);
+	int d = crew_connect(c, 0), e = crew_connect(c, 0), others[3];
+
+	line_say(d, "10 [<MQTT> 04 06 0000 <d> <w> <will>]");
+	line_hears(d, 4, OK);
+	line_say(e, V311, 2u, "e");
+	line_hears(e, 4, OK);
+	fake_bus_set_room(c->bus, 0, 0);
+	line_say(e, "30 [<a> 'first']");
+	cr_assert(crew_wait(c, is_congested));
+	line_say(d, "30 [<a> 'second'] e0 []");
+	close(d);
+	/* It has turned, with whatever it saw of the socket. */
+	for (unsigned i = 0; i < countof(others); i++) {
+		others[i] = crew_connect(c, 0);
+		cr_assert(crew_wait(c, has_no_mail));
+	}
+	cr_assert(is_congested(c));
+	fake_bus_set_room(c->bus, 0, SIZE_MAX);
+	cr_assert(crew_wait(c, two_have_come));
+	close(e);
+	for (unsigned i = 0; i < countof(others); i++)
+		close(others[i]);
+	cr_assert(crew_wait(c, nobody_is_connected));
+	crew_stop(c, 1000);
+	/* Nor is there a Will. */
+	cr_assert_eq(fake_bus_n_requests(c->bus, 0), 2);
 	crew_free(&c, 1000);
 }
 
