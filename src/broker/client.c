@@ -101,7 +101,6 @@ client_fini(struct client *c)
 	for (size_t i = 0; c->aliases != NULL && i < c->aliases->n; i++)
 		free(c->aliases->topics[i]);
 	free(c->aliases);
-	free(c->user_name);
 	free(c->address);
 	buf_fini(&c->out);
 	buf_fini(&c->held);

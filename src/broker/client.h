@@ -55,7 +55,6 @@ struct client {
 	struct buf out;     /* not yet written to the socket */
 	struct timer timer; /* time to CONNECT, then keep alive */
 	struct message *will;
-	char *user_name;        /* NULL: none */
 	char *address;          /* for the log */
 	struct feed_list feeds; /* retained messages on their way */
 	size_t n_feeding;       /* that many */
@@ -76,7 +75,6 @@ struct client {
 	bool is_stalled : 1;
 	bool is_paused : 1; /* net stopped reading, see client_may_read */
 	bool wants_problem_information : 1;
-	bool wants_response_information : 1;
 	bool has_link : 1; /* one BUS_FORGET is due */
 	bool is_authenticated : 1;
 	bool is_moving : 1; /* net: hand it to worker `move_to` */

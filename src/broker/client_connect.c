@@ -222,9 +222,6 @@ take_limits(struct client *c, const struct packet_connect *p)
 	if (properties_has(props, MQTT_PROP_REQUEST_PROBLEM_INFORMATION))
 		c->wants_problem_information =
 		    props->request_problem_information != 0;
-	if (properties_has(props, MQTT_PROP_REQUEST_RESPONSE_INFORMATION))
-		c->wants_response_information =
-		    props->request_response_information != 0;
 }
 
 static void WORKER_THREAD
@@ -413,7 +410,6 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 		free(s->owner);
 		s->owner = string_of(p->has_user_name, p->user_name);
 	}
-	c->user_name = string_of(p->has_user_name, p->user_name);
 }
 
 static void WORKER_THREAD

@@ -193,7 +193,7 @@ on_will(struct timer *t, void *arg)
  * first; not when the client has come back.
  */
 static void
-arm_will(struct client *c, struct session *s, uint32_t delay_s)
+arm_will(struct client *c, struct session *s)
 {
 	struct home *h = c->home;
 	struct will *w = xcalloc(1, sizeof(*w));
@@ -204,7 +204,7 @@ arm_will(struct client *c, struct session *s, uint32_t delay_s)
 	w->expiry_s = c->will_expiry_s;
 	c->will = NULL;
 	s->will = w;
-	timer_arm(h->timers, &w->timer, h->now_ms + delay_s * 1000ull);
+	timer_arm(h->timers, &w->timer, h->now_ms + c->will_delay_s * 1000ull);
 }
 
 void
@@ -252,12 +252,9 @@ life_drop_session(struct home *h, struct session **s)
 static void WORKER_THREAD
 send_will(struct client *c, struct session *s)
 {
-	uint32_t delay_s = c->will_delay_s;
-
-	if (delay_s > s->expiry_s)
-		delay_s = s->expiry_s;
-	if (delay_s > 0 && s->keep)
-		arm_will(c, s, delay_s);
+	/* When the session ends before that, it publishes the Will. */
+	if (c->will_delay_s > 0 && s->keep)
+		arm_will(c, s);
 	else
 		publish_now(c->home, s, &c->will, c->will_expiry_s);
 }
