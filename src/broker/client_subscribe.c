@@ -27,6 +27,7 @@ struct wanted {
 	char *filter;
 	uint32_t id;
 	uint8_t qos;
+	bool no_local;
 };
 
 /* A SUBSCRIBE whose SUBACK waits for NATS. */
@@ -57,6 +58,7 @@ struct gathering {
 	struct message **messages;
 	size_t n;
 	size_t cap;
+	uint64_t not_from; /* this publisher; 0: from everybody */
 };
 
 /* Runs under a lock of the store: takes a reference, no more. */
@@ -66,6 +68,8 @@ gather(struct message *m, uint64_t order, void *arg)
 	struct gathering *g = arg;
 
 	(void)order;
+	if (g->not_from != 0 && m->publisher == g->not_from)
+		return true;
 	if (g->n == g->cap) {
 		g->cap = g->cap == 0 ? 8 : g->cap * 2;
 		g->messages =
@@ -83,6 +87,8 @@ send_retained(struct client *c, const struct wanted *w)
 	struct retained *r = broker_retained(h->broker, c->session->owner);
 	struct gathering g = { 0 };
 
+	if (w->no_local) /* v5 [MQTT-3.8.3-3] */
+		g.not_from = c->session->handle;
 	retained_match(r, slice_str(w->filter), h->wall_ms, gather, &g);
 	if (g.n > 0)
 		deliver_retained(c, g.messages, g.n, w->qos, w->id,
@@ -134,7 +140,8 @@ want_retained(struct pending_subscribe *ps, const struct subscription *sub,
 	w = &ps->wanted[ps->n_wanted++];
 	*w = (struct wanted){ .filter = xmemdup0(sub->filter, sub->filter_len),
 		.id = sub->id,
-		.qos = sub->qos };
+		.qos = sub->qos,
+		.no_local = sub->no_local };
 }
 
 static enum mqtt_reason WORKER_THREAD

@@ -289,6 +289,22 @@ Test(client_subscribe, handles_retained_messages_as_it_says)
 	}
 }
 
+/* v5 [MQTT-3.8.3-3]: what is retained is a message of its publisher, too. */
+Test(client_subscribe, brings_nothing_back_that_is_not_wanted_back)
+{
+	struct node *n = node_new();
+	struct device *d = device_online(n, 0, MQTT_V5, "d", true);
+	struct device *e = device_online(n, 0, MQTT_V5, "e", true);
+
+	device_say(d, "31 [<a/d> [] 'x']");
+	device_say(e, "31 [<a/e> [] 'y']");
+	device_say(d, "82 [0001 [] <a/+> 04]");
+	device_hears(d, "SUBACK packet_id=1 codes=0x00");
+	device_hears(d, "PUBLISH qos=0 retain topic=a/e payload=y");
+	device_hears_nothing(d);
+	node_free(&n);
+}
+
 Test(client_subscribe, brings_nothing_that_has_expired)
 {
 	struct node *n = node_new();
