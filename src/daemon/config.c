@@ -675,6 +675,7 @@ config_bus_options(const struct config *c, struct bus_options *out)
 		.flush_interval_us = c->nats.flush_interval_us,
 		.liveness_s = c->nats.liveness_s,
 		.pending_bytes = c->nats.pending_bytes,
+		.unsettled_bytes = c->nats.unsettled_bytes,
 		.max_control_line = c->nats.max_control_line,
 		.ring_size = c->nats.ring_size,
 		.pass_headers = (const char *const *)c->nats.pass_headers,

@@ -88,6 +88,7 @@ struct config {
 		char **pass_headers;
 		bool send_client_id;
 		size_t pending_bytes;
+		size_t unsettled_bytes; /* 0: no limit */
 		size_t max_control_line;
 		unsigned flush_interval_us;
 		unsigned liveness_s;

@@ -56,6 +56,7 @@ ack_begin(struct ack_table *t, unsigned worker, const struct bus_request *r)
 	hash_insert(&t->by_number, &a->node, a->seq);
 	TAILQ_INSERT_TAIL(&t->all, a, by_seq);
 	t->n++;
+	t->bytes += message_size(a->message);
 	return a;
 }
 
@@ -127,6 +128,7 @@ ack_end(struct ack_table *t, struct ack **a)
 	hash_remove(&t->by_number, &dead->node);
 	TAILQ_REMOVE(&t->all, dead, by_seq);
 	t->n--;
+	t->bytes -= message_size(dead->message);
 	message_unref(&dead->message);
 	free(dead);
 	*a = NULL;

@@ -65,6 +65,7 @@ struct ack_table {
 	uint64_t timeout_ms;
 	unsigned attempts;
 	size_t n;
+	size_t bytes; /* of their messages */
 };
 
 void ack_table_init(struct ack_table *t, uint64_t timeout_ms,

@@ -164,8 +164,9 @@ struct bus_options {
 	unsigned flush_interval_us; /* gather writes at most this long */
 	unsigned liveness_s;        /* no fence answered for so long: dead */
 	size_t pending_bytes;       /* kept at QoS 0 while NATS is away */
-	size_t max_control_line;    /* subject and reply */
-	size_t ring_size;           /* items per ring */
+	size_t unsettled_bytes;  /* at QoS > 0, more are refused; 0: no limit */
+	size_t max_control_line; /* subject and reply */
+	size_t ring_size;        /* items per ring */
 	const char *const *pass_headers; /* NULL-terminated; ours to NATS */
 	const struct bus_inbound_qos *inbound_qos;
 	size_t n_inbound_qos;

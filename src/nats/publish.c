@@ -416,6 +416,15 @@ wants_ack(const struct bus_request *r)
 	    r->policy != ACK_LOCAL;
 }
 
+/* Publishers that come and go leave their messages behind, so bound them. */
+static bool
+is_too_much(const struct link *l)
+{
+	size_t max = l->bus->options->unsettled_bytes;
+
+	return max > 0 && l->acks.bytes > max;
+}
+
 void
 publish_request(struct link *l, unsigned worker, const struct bus_request *r)
 {
@@ -429,6 +438,9 @@ publish_request(struct link *l, unsigned worker, const struct bus_request *r)
 	if (l->state == LINK_REFUSED) {
 		if (a != NULL)
 			publish_settle(l, a, BUS_REFUSED, NULL);
+	} else if (a != NULL && is_too_much(l)) {
+		publish_settle(l, a, BUS_REFUSED,
+		    xstrdup("too much waits for an answer from NATS"));
 	} else if (!TAILQ_EMPTY(&l->waiting) || !link_is_writable(l) ||
 	    !send_now(l, r->type, m, a)) {
 		keep(l, r->type, m, a);

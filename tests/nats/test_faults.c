@@ -193,6 +193,33 @@ Test(faults, keeps_order_across_an_outage)
 	stop();
 }
 
+Test(faults, refuses_what_waits_beyond_its_limit)
+{
+	enum { N = 200 };
+	struct bus_event first;
+
+	start_with_login();
+	rig.options.unsettled_bytes = 10000;
+	rig_start_up(&rig);
+	nats_server_kill(&server);
+	rig_await_up(&rig, false);
+	for (unsigned i = 0; i < N; i++)
+		rig_publish(&rig, i, 1, ACK_SERVER, "x", "text");
+	/* The newest are refused; the others wait and are published. */
+	first = rig_await(&rig, BUS_SETTLED);
+	cr_expect(first.result == BUS_REFUSED);
+	cr_expect(first.text != NULL);
+	free(first.text);
+	cr_assert(first.token > 0 && first.token < N);
+	for (uint64_t i = first.token + 1; i < N; i++)
+		cr_assert(rig_settled(&rig, i) == BUS_REFUSED);
+	restart_with_peer_first();
+	for (uint64_t i = 0; i < first.token; i++)
+		cr_assert(rig_settled(&rig, i) == BUS_OK);
+	peer_close(&peer);
+	stop();
+}
+
 Test(faults, drops_the_oldest_qos_0_when_there_is_no_room)
 {
 	enum { N = 1000 };
