@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -81,6 +82,14 @@ restart_with_peer_first(void)
 }
 
 /* --- the server comes and goes ------------------------------------------ */
+
+/* A signal takes effect when it will: wait until the server has stopped. */
+static void
+freeze_server(void)
+{
+	cr_assert(kill(server.pid, SIGSTOP) == 0);
+	cr_assert(waitpid(server.pid, NULL, WUNTRACED) == server.pid);
+}
 
 Test(faults, starts_without_nats_and_connects_when_it_comes)
 {
@@ -342,7 +351,7 @@ Test(faults, notices_a_server_that_falls_silent)
 	start(NULL);
 	rig.options.liveness_s = 1;
 	rig_start_up(&rig);
-	kill(server.pid, SIGSTOP);
+	freeze_server();
 	rig_await_up(&rig, false);
 	kill(server.pid, SIGCONT);
 	rig_await_up(&rig, true);
@@ -355,7 +364,7 @@ Test(faults, stops_in_time_when_the_server_is_silent)
 
 	start(NULL);
 	rig_start_up(&rig);
-	kill(server.pid, SIGSTOP);
+	freeze_server();
 	for (unsigned i = 0; i < 100; i++)
 		rig_publish(&rig, i, 1, ACK_SERVER, "x", "y");
 	begin = clock_mono_ms();
@@ -396,7 +405,7 @@ Test(faults, stops_while_it_waits_for_a_pong)
 	peer_subscribe(&peer, ">");
 	rig.options.liveness_s = 1;
 	rig_start_up(&rig);
-	kill(server.pid, SIGSTOP);
+	freeze_server();
 	rig_publish(&rig, 1, 1, ACK_SERVER, "x", "y");
 	AWAIT(STAT(outstanding) == 1);
 	rig_stop(&rig);
