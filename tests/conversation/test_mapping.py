@@ -115,6 +115,7 @@ def test_two_nodes_agree_on_any_topic(start, mode):
     one, two = (start.join(start.daemon(nats_server, ini), nats_server)
                 for _ in range(2))
     one.linked()
+    two.linked()
     publisher, subscriber = one.mqtt(), two.mqtt()
     subscriber.subscribe("#")
     # Its interest has reached NATS with SUBACK; the other link must be up.
