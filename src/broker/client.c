@@ -16,7 +16,9 @@
 #include "broker/login.h"
 
 /* Reason Strings are for people; keep them short of any packet limit. */
-#define REASON_STRING_MAX 200
+#define REASON_STRING_MAX  200
+/* With what stands around them. */
+#define REASON_STRING_ROOM 256
 
 static void WORKER_THREAD
 on_connect_timeout(struct timer *t, void *arg)
@@ -203,18 +205,19 @@ client_arm_keep_alive(struct client *c)
 }
 
 struct slice
-client_reason_string(struct client *c, const char *why)
+client_reason_string(struct client *c, const char *why, size_t len)
 {
 	struct buf *scratch = &c->home->scratch;
 	struct slice text = slice_str(why);
 
 	buf_reset(scratch);
-	/* v5 [MQTT-3.1.2-29], [MQTT-3.14.2-3]: not beyond what it takes */
+	/* v5 [MQTT-3.1.2-29]; not beyond what it takes: [MQTT-3.2.2-19]
+	 * [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.9.2-1] [MQTT-3.14.2-3] */
 	if (why == NULL || c->version != MQTT_V5 ||
-	    !c->wants_problem_information || c->max_packet_size < 256 ||
-	    !utf8_valid(text))
+	    !c->wants_problem_information ||
+	    c->max_packet_size < REASON_STRING_ROOM + len)
 		return buf_slice(scratch);
-	if (text.len > REASON_STRING_MAX)
+	if (text.len > REASON_STRING_MAX || !utf8_valid(text))
 		return buf_slice(scratch);
 	property_put_slice(scratch, MQTT_PROP_REASON_STRING, text);
 	return buf_slice(scratch);
@@ -249,7 +252,7 @@ client_close(struct client *c, enum mqtt_reason reason, const char *why)
 	/* v5 [MQTT-4.13.1-1]; 3.x has no DISCONNECT from the server */
 	if (c->version == MQTT_V5 && c->state == CLIENT_ONLINE)
 		packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT,
-		    reason, client_reason_string(c, text));
+		    reason, client_reason_string(c, text, 0));
 	client_end(c, reason != MQTT_RC_SUCCESS, text);
 }
 

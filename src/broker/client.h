@@ -162,8 +162,9 @@ void client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 void subscribe_settled(struct home *h, struct pending *p) WORKER_THREAD;
 
 /*
- * Reason String, if the client wants them and it fits: property bytes in
- * the home's scratch, empty otherwise.
+ * Reason String, if the client wants them and it fits into a packet that has
+ * `len` bytes that vary: property bytes in the home's scratch, empty
+ * otherwise.
  */
-struct slice client_reason_string(struct client *c,
-    const char *why) WORKER_THREAD;
+struct slice client_reason_string(struct client *c, const char *why,
+    size_t len) WORKER_THREAD;

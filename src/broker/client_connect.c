@@ -35,7 +35,7 @@ refuse(struct client *c, enum mqtt_reason reason, const char *why)
 
 	/* v3.1.1 [MQTT-3.2.2-4]: Session Present is 0 */
 	packet_encode_connack(&c->out, c->version, false, code,
-	    client_reason_string(c, text));
+	    client_reason_string(c, text, 0));
 	home_count(c->home, refused_connects);
 	(void)snprintf(line, sizeof(line), "CONNECT refused: %s", text);
 	client_end(c, false, line);

@@ -32,7 +32,7 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 		reason = MQTT_RC_QUOTA_EXCEEDED;
 	/* v3.1.1 [MQTT-4.3.2-2], [MQTT-4.3.3-2] */
 	packet_encode_ack(&c->out, c->version, answer_type(qos), packet_id,
-	    reason, client_reason_string(c, why));
+	    reason, client_reason_string(c, why, 0));
 }
 
 /* We take no responsibility: say so as well as the version allows. */

@@ -106,7 +106,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
 		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
 		    ps->p.packet_id, buf_slice(&ps->codes),
-		    client_reason_string(c, ps->why));
+		    client_reason_string(c, ps->why, buf_len(&ps->codes)));
 		client_touch(c);
 		for (size_t i = 0; i < ps->n_wanted; i++)
 			send_retained(c, &ps->wanted[i]);

@@ -72,6 +72,29 @@ Test(client_subscribe, is_answered_with_a_code_for_each_filter)
 	}
 }
 
+/* v5 [MQTT-3.9.2-1] */
+Test(client_subscribe, is_answered_within_the_maximum_packet_size)
+{
+	for (unsigned max = 262; max <= 263; max++) {
+		struct node *n = node_new();
+		struct device *d = device_new(n, 0);
+		const struct any_packet *p;
+
+		d->max_packet_size = max;
+		device_say(d, "10 [<MQTT> 05 02 0000 [27 %08x] <d>]", max);
+		device_skip(d);
+		device_say(d,
+		    "82 [0001 [] <#a> 00 <#a> 00 <#a> 00 <#a> 00 <#a> 00 <#a> "
+		    "00 <#a> 00]");
+		p = device_next(d);
+		cr_assert_eq(p->suback.codes.len, 7);
+		cr_assert_eq(properties_has(&p->suback.properties,
+				 MQTT_PROP_REASON_STRING),
+		    max == 263);
+		node_free(&n);
+	}
+}
+
 /* v3.1.1 [MQTT-3.8.3-3] [MQTT-3.8.1-1] [MQTT-3.10.3-2] [MQTT-3.10.1-1] */
 Test(client_subscribe, ends_the_connection_when_it_is_malformed)
 {
