@@ -160,7 +160,7 @@ Test(client, goes_with_disconnect)
 		{ 5, "40 [00]",
 		    "DISCONNECT reason=0x81 (malformed packet) { Reason "
 		    "String=malformed packet: acknowledgement }" },
-		/* v3.1.1 2.2.3, v5 [MQTT-1.5.5-1] */
+		/* v5 [MQTT-1.5.5-1], v3.1.1 2.2.3 */
 		{ 5, "30 ff ff ff ff 01",
 		    "DISCONNECT reason=0x81 (malformed packet) { Reason "
 		    "String=malformed packet }" },
