@@ -249,6 +249,33 @@ Test(client_publish, is_refused_with_the_words_of_its_version)
 	}
 }
 
+/* A node remembers the topics it has looked at, which must not show. */
+Test(client_publish, goes_to_its_own_subject_among_thousands)
+{
+	struct node *n = node_new();
+	struct device *d = device_online(n, 0, MQTT_V5, "d", true);
+	char want[64];
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 3000; i++) {
+			device_say(d, "32 [<t/%u> %04x []]", i, i + 1);
+			(void)snprintf(want, sizeof(want),
+			    "PUBLISH t.%u qos=1 ack=reply payload=", i);
+			bus_hears(n, 0, want);
+			node_settle(n, 0, BUS_OK);
+			device_skip(d);
+			if (i % 3 != 0)
+				continue;
+			device_say(d, "32 [<$JS/%u> 0001 []]", i);
+			device_hears(d,
+			    "PUBACK packet_id=1 reason=0x87 (not authorized) "
+			    "{ Reason String=the topic is reserved by NATS }");
+			bus_hears_nothing(n, 0);
+		}
+	}
+	node_free(&n);
+}
+
 Test(client_publish, is_refused_when_it_is_larger_than_nats_takes)
 {
 	struct node *n = node_new();

@@ -350,6 +350,28 @@ Test(deliver, answers_nats_when_the_device_has_the_message)
 	node_free(&n);
 }
 
+/* [nats] request_subjects: the device answers by itself. */
+Test(deliver, leaves_a_call_to_the_device_to_answer)
+{
+	struct node *n = node_new();
+	struct device *s = device_online(n, 0, MQTT_V5, "s", true);
+	struct message_parts parts = { .topic = SLICE("a"),
+		.subject = SLICE("a"),
+		.reply = SLICE("_INBOX.1"),
+		.qos = 1,
+		.from_nats = true,
+		.is_request = true };
+
+	device_subscribe(s, "a", 1);
+	fake_bus_skip(n->bus, 0);
+	fake_bus_message(n->bus, 0, message_new(&parts));
+	node_run(n);
+	device_hears(s, "PUBLISH qos=1 packet_id=1 topic=a payload=");
+	device_say(s, "40 [0001]");
+	bus_hears_nothing(n, 0);
+	node_free(&n);
+}
+
 Test(deliver, answers_nats_after_a_reconnect)
 {
 	struct node *n = node_new();

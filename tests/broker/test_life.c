@@ -556,10 +556,19 @@ Test(life, of_retained_messages_is_apart_for_each_user)
 	struct device *d = device_of(n, "d", "anna", 7);
 	struct device *e = device_of(n, "e", "bert", 8);
 
-	device_say(d, "31 [<a> 'kept']");
+	struct device *f = device_of(n, "f", "bert", 8);
+	struct message_parts parts = { .topic = SLICE("a"),
+		.payload = SLICE("of the node"),
+		.retain = true };
+
+	fake_bus_message(n->bus, 0, message_new(&parts));
+	device_say(d, "31 [<a> 'anna']");
 	device_subscribe(e, "a", 0);
 	device_hears_nothing(e);
+	device_say(e, "31 [<a> 'bert']");
 	device_subscribe(d, "a", 0);
-	device_hears(d, "PUBLISH qos=0 retain topic=a payload=kept");
+	device_hears(d, "PUBLISH qos=0 retain topic=a payload=anna");
+	device_subscribe(f, "a", 0);
+	device_hears(f, "PUBLISH qos=0 retain topic=a payload=bert");
 	node_free(&n);
 }
