@@ -52,6 +52,36 @@ broker_retained(struct broker *b, const char *owner)
 	return o->retained;
 }
 
+struct stores {
+	struct retained **items;
+	size_t n;
+};
+
+static bool
+collect_owned(struct hash_node *node, void *arg)
+{
+	struct stores *s = arg;
+
+	s->items[s->n++] = container_of(node, struct owned, node)->retained;
+	return true;
+}
+
+void
+broker_expire_retained(struct broker *b, uint64_t wall_ms)
+{
+	struct stores s = { 0 };
+
+	(void)retained_expire(b->retained, wall_ms);
+	/* A store lives as long as the broker: no need to hold two locks. */
+	pthread_mutex_lock(&b->owned_lock);
+	s.items = xcalloc(b->owned.n + 1, sizeof(struct retained *));
+	hash_each(&b->owned, collect_owned, &s);
+	pthread_mutex_unlock(&b->owned_lock);
+	for (size_t i = 0; i < s.n; i++)
+		(void)retained_expire(s.items[i], wall_ms);
+	free(s.items);
+}
+
 static bool
 free_owned(struct hash_node *node, void *arg)
 {

@@ -87,6 +87,9 @@ extern const struct bus_ops broker_bus_ops;
 struct retained *broker_retained(struct broker *b,
     const char *owner) ANY_THREAD;
 
+/* Forget retained messages that have expired, in every store. */
+void broker_expire_retained(struct broker *b, uint64_t wall_ms) ANY_THREAD;
+
 /* Is there a NATS that a message could go to now? */
 bool broker_nats_is_up(const struct broker *b) ANY_THREAD;
 /* What the PUBACK of a message on this topic waits for. */

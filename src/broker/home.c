@@ -19,6 +19,8 @@
 
 /* Events taken per turn, so that clients are attended to in between. */
 #define EVENTS_PER_TURN    1024
+/* Between looks for retained messages that have expired. */
+#define EXPIRE_MS          1000
 /* Letters that another worker may have unread before we stop reading. */
 #define MAILBOX_MARK       8192
 #define MAILBOX_BYTES_MARK ((size_t)4 << 20)
@@ -245,6 +247,19 @@ on_event(struct home *h, struct bus_event *e)
 	}
 }
 
+/*
+ * One worker does it for all, now and then while it turns anyway: nobody gets
+ * an expired message, this is about the room that it takes.
+ */
+static void WORKER_THREAD
+expire_retained(struct home *h)
+{
+	if (h->id != 0 || h->now_ms < h->expire_at_ms)
+		return;
+	h->expire_at_ms = h->now_ms + EXPIRE_MS;
+	broker_expire_retained(h->broker, h->wall_ms);
+}
+
 void
 home_turn(struct home *h)
 {
@@ -260,6 +275,7 @@ home_turn(struct home *h)
 		     i++)
 			on_event(h, &e);
 	timer_advance(h->timers, h->now_ms, h);
+	expire_retained(h);
 	update_congestion(h);
 }
 

@@ -70,6 +70,7 @@ struct home {
 	struct buf subject;             /* scratch */
 	struct encoded encoded[2][3]; /* [is v5][QoS] of the message at hand */
 	uint64_t now_ms, wall_ms;     /* of this loop turn */
+	uint64_t expire_at_ms;        /* worker 0: look for what has expired */
 	struct home_stats stats;
 };
 

@@ -12,25 +12,31 @@
 
 #include "base/hash.h"
 #include "base/xalloc.h"
+#include "store/expiring.h"
 #include "topic/topic_trie.h"
 
-#define N_SHARDS 64
+#define N_SHARDS     64
+/* What goes of a shard at a time, since others wait for its lock. */
+#define EXPIRE_BATCH 128
 
 /* A topic that is retained: the message changes, its order does not. */
 struct kept {
-	struct message *message; /* [l] */
-	uint64_t order;          /* [l] */
+	struct expiring_item expiry; /* [l] in its shard's, if it expires */
+	struct message *message;     /* [l] */
+	uint64_t order;              /* [l] */
 };
 
 struct shard {
 	pthread_mutex_t lock;
-	struct topic_trie *trie; /* [l] of struct kept */
+	struct topic_trie *trie;  /* [l] of struct kept */
+	struct expiring expiring; /* [l] */
 };
 
 struct retained {
 	struct shard shards[N_SHARDS];
 	atomic_ullong next_order;
 	atomic_size_t n;
+	atomic_size_t n_expiring;
 	atomic_size_t bytes;
 };
 
@@ -71,6 +77,7 @@ retained_free(struct retained **rp)
 		/* `#` leaves topics that begin with `$` out. */
 		topic_trie_each(r->shards[i].trie, free_one, NULL);
 		topic_trie_free(&r->shards[i].trie);
+		expiring_fini(&r->shards[i].expiring);
 		pthread_mutex_destroy(&r->shards[i].lock);
 	}
 	free(r);
@@ -92,6 +99,16 @@ shard_of(struct retained *r, struct slice topic)
 	return &r->shards[hash_key(first_level(topic)) % N_SHARDS];
 }
 
+/* Under the shard's lock; 0: it does not expire. */
+static void
+set_expiry(struct retained *r, struct shard *s, struct kept *k, uint64_t at_ms)
+{
+	uint32_t before = s->expiring.n;
+
+	expiring_set(&s->expiring, &k->expiry, at_ms);
+	atomic_fetch_add(&r->n_expiring, (size_t)s->expiring.n - before);
+}
+
 /* Under the shard's lock; the message that went, for the caller to drop. */
 static struct message *
 clear(struct retained *r, struct shard *s, struct slice topic)
@@ -102,6 +119,7 @@ clear(struct retained *r, struct shard *s, struct slice topic)
 	if (k == NULL)
 		return NULL;
 	old = k->message;
+	set_expiry(r, s, k, 0);
 	free(k);
 	atomic_fetch_sub(&r->n, 1);
 	atomic_fetch_sub(&r->bytes, message_size(old));
@@ -127,6 +145,7 @@ replace(struct retained *r, struct shard *s, struct message *m, size_t max,
 		atomic_fetch_sub(&r->bytes, message_size(*old));
 	}
 	k->message = message_ref(m);
+	set_expiry(r, s, k, m->expires_ms);
 	atomic_fetch_add(&r->bytes, message_size(m));
 	return true;
 }
@@ -191,6 +210,47 @@ retained_match(struct retained *r, struct slice filter, uint64_t wall_ms,
 	}
 	for (size_t i = 0; i < N_SHARDS && !m.stopped; i++)
 		match_shard(&r->shards[i], filter, &m);
+}
+
+/* Under the shard's lock. */
+static struct message *
+clear_expired(struct retained *r, struct shard *s, uint64_t wall_ms)
+{
+	struct expiring_item *first = expiring_first(&s->expiring);
+	struct kept *k;
+
+	if (first == NULL || first->at_ms > wall_ms)
+		return NULL;
+	k = container_of(first, struct kept, expiry);
+	return clear(r, s, message_topic(k->message));
+}
+
+static size_t
+expire_shard(struct retained *r, struct shard *s, uint64_t wall_ms)
+{
+	struct message *gone[EXPIRE_BATCH];
+	size_t n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (n < EXPIRE_BATCH &&
+	    (gone[n] = clear_expired(r, s, wall_ms)) != NULL)
+		n++;
+	pthread_mutex_unlock(&s->lock);
+	for (size_t i = 0; i < n; i++)
+		message_unref(&gone[i]);
+	return n;
+}
+
+size_t
+retained_expire(struct retained *r, uint64_t wall_ms)
+{
+	size_t n = 0;
+
+	if (atomic_load(&r->n_expiring) == 0)
+		return 0;
+	for (size_t i = 0; i < N_SHARDS; i++)
+		n += expire_shard(r, &r->shards[i], wall_ms);
+	return n;
 }
 
 size_t

@@ -36,6 +36,12 @@ void retained_match(struct retained *r, struct slice filter, uint64_t wall_ms,
     bool (*fn)(struct message *m, uint64_t order, void *arg),
     void *arg) ANY_THREAD;
 
+/*
+ * Forget what has expired by now, some of it if it is much, so that it does
+ * not count against a limit. Returns how many went.
+ */
+size_t retained_expire(struct retained *r, uint64_t wall_ms) ANY_THREAD;
+
 size_t retained_count(const struct retained *r) ANY_THREAD;
 /* Bytes of the messages. */
 size_t retained_bytes(const struct retained *r) ANY_THREAD;

@@ -507,6 +507,26 @@ Test(publish, does_not_repeat_a_will_that_has_expired)
 	node_free(&n);
 }
 
+/* What has expired does not count against the limit. */
+Test(publish, with_retain_takes_the_room_of_what_has_expired)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+
+	o.max_retained = 2;
+	n = node_new_with(&o);
+	d = device_online(n, 1, MQTT_V5, "d", true);
+	device_say(d, "31 [<a> [02 00000005] 'x'] 31 [<b> [] 'y']");
+	device_say(d, "31 [<c> [] 'z']");
+	cr_assert_eq(node_count(n, dropped_retained), 1);
+	node_pass(n, 6500);
+	cr_assert_eq(retained_count(n->broker->retained), 1);
+	device_say(d, "31 [<c> [] 'z']");
+	cr_assert_eq(retained_count(n->broker->retained), 2);
+	node_free(&n);
+}
+
 /* --- what is kept and counted ------------------------------------------- */
 
 /* v3.1.1 [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-12] */

@@ -133,3 +133,45 @@ Test(retained, leaves_out_what_has_expired)
 	cr_assert_eq(match(r, "a").n, 0);
 	retained_free(&r);
 }
+
+static void
+set_expiring(struct retained *r, const char *topic, uint64_t expires_ms)
+{
+	struct message_parts parts = { .topic = slice_str(topic),
+		.payload = SLICE("x"),
+		.expires_ms = expires_ms };
+	struct message *m = message_new(&parts);
+
+	cr_assert(retained_set(r, m, 1000));
+	message_unref(&m);
+}
+
+/* v5 3.3.2.3.3 */
+Test(retained, forgets_what_has_expired)
+{
+	struct retained *r = retained_new();
+	char topic[16];
+	size_t n = 0, gone;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(topic, sizeof(topic), "a/%u", i);
+		set_expiring(r, topic, i < 600 ? 100 + i : 0);
+	}
+	cr_assert_eq(retained_expire(r, 99), 0);
+	/* Changed meanwhile: later, never, at once. */
+	set_expiring(r, "a/0", 5000);
+	set_expiring(r, "a/1", 0);
+	set_expiring(r, "a/599", 100);
+	while ((gone = retained_expire(r, 699)) > 0) {
+		cr_assert_lt(gone, 200, "not all under one lock");
+		n += gone;
+	}
+	cr_assert_eq(n, 598);
+	cr_assert_eq(retained_count(r), 402);
+	cr_assert_eq(retained_expire(r, 5000), 1);
+	cr_assert_eq(retained_expire(r, UINT64_MAX), 0);
+	/* A limit counts what is left. */
+	set_expiring(r, "new", 6000);
+	cr_assert_eq(retained_count(r), 402);
+	retained_free(&r);
+}
