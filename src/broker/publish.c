@@ -49,6 +49,8 @@ on_taken(struct mail *mail, void *owner)
 
 	if (p != NULL && p->kind == PENDING_PUBLISH)
 		settle(h, p, MQTT_RC_SUCCESS, NULL);
+	else if (p != NULL && p->kind == PENDING_WILL)
+		p->settled = true; /* a Will: over with the bus's answer */
 	free(t);
 }
 
@@ -161,23 +163,36 @@ request_publish(struct home *h, struct message *m, enum ack_policy policy,
 }
 
 /*
+ * A Will is repeated until it is acknowledged. Where a session of this node
+ * may do that, the bus is not to repeat it for ever by itself.
+ */
+static uint8_t
+flags_of(const struct pending *p)
+{
+	if (p == NULL || p->kind != PENDING_WILL ||
+	    (p->policy == ACK_REPLY && p->reached))
+		return 0;
+	return BUS_UNTIL_SETTLED;
+}
+
+/*
  * Everything that publishing does; with `p` the bus's answer will come for
  * it. DELIVER_ bits.
  */
 static unsigned WORKER_THREAD
 carry_out(struct home *h, struct message *m, enum ack_policy policy,
-    uint8_t flags, uint32_t link, const char *owner, struct pending *p)
+    uint32_t link, const char *owner, struct pending *p)
 {
 	uint64_t token = p != NULL ? p->token : 0;
 	unsigned result;
 
 	retain(h, m, owner);
 	result = deliver_on_node(h, m, policy == ACK_REPLY ? token : 0);
-	if (goes_to_nats(h, m))
-		request_publish(h, m, p != NULL ? policy : ACK_LOCAL, flags,
-		    link, token);
 	if (p != NULL)
 		p->reached = (result & DELIVER_REACHED) != 0;
+	if (goes_to_nats(h, m))
+		request_publish(h, m, p != NULL ? policy : ACK_LOCAL,
+		    flags_of(p), link, token);
 	return result;
 }
 
@@ -196,7 +211,7 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
 		p->packet_id = from->packet_id;
 		pending_add(h, p);
 	}
-	result = carry_out(h, m, policy, 0, from->link, from->owner, p);
+	result = carry_out(h, m, policy, from->link, from->owner, p);
 	*reason = MQTT_RC_SUCCESS;
 	if (p == NULL) {
 		if (policy == ACK_REPLY && (result & DELIVER_REACHED) == 0)
@@ -321,7 +336,7 @@ settled_publish(struct home *h, struct pending *p, enum bus_result result,
 static void WORKER_THREAD
 request_will(struct home *h, struct pending_will *w)
 {
-	request_publish(h, w->message, w->p.policy, BUS_UNTIL_SETTLED, w->link,
+	request_publish(h, w->message, w->p.policy, flags_of(&w->p), w->link,
 	    w->p.token);
 }
 
@@ -338,12 +353,13 @@ on_again(struct timer *t, void *arg)
 	struct pending_will *w = container_of(t, struct pending_will, again);
 	struct home *h = arg;
 
-	if (message_is_expired(w->message, h->wall_ms)) {
+	if (message_is_expired(w->message, h->wall_ms))
 		home_count(h, dropped_expired);
-		end_will(h, &w->p);
+	else if (!w->p.settled) {
+		request_will(h, w);
 		return;
 	}
-	request_will(h, w);
+	end_will(h, &w->p);
 }
 
 /* May it be acknowledged another time? */
@@ -402,7 +418,7 @@ publish_will(struct home *h, struct message **mp, uint32_t link,
 
 	*mp = NULL;
 	if (m->qos == 0 || policy == ACK_LOCAL || !goes_to_nats(h, m)) {
-		(void)carry_out(h, m, ACK_LOCAL, 0, link, owner, NULL);
+		(void)carry_out(h, m, ACK_LOCAL, link, owner, NULL);
 		message_unref(&m);
 		return;
 	}
@@ -413,8 +429,7 @@ publish_will(struct home *h, struct message **mp, uint32_t link,
 	w->message = m;
 	w->link = link;
 	pending_add(h, &w->p);
-	if (carry_out(h, m, policy, BUS_UNTIL_SETTLED, link, owner, &w->p) &
-	    DELIVER_TAKEN)
+	if (carry_out(h, m, policy, link, owner, &w->p) & DELIVER_TAKEN)
 		w->p.settled = policy == ACK_REPLY;
 }
 

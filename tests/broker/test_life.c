@@ -401,22 +401,55 @@ Test(life, ends_with_a_will_that_is_repeated_until_it_is_acknowledged)
 	node_free(&n);
 }
 
+/* That is an acknowledgement: NATS need not repeat it until it has one. */
 Test(life, ends_with_a_will_that_a_session_here_may_take)
 {
-	struct node *n = node_new();
-	struct device *s = listener(n, 0);
-	struct device *d = device_new(n, 0);
+	for (unsigned home = 0; home < 2; home++) {
+		struct node *n = node_new();
+		struct device *s = listener(n, home);
+		struct device *d = device_new(n, 0);
 
-	fake_bus_skip(n->bus, 0);
-	device_say(d, "10 [<MQTT> 04 0e 0000 <d> <w> <gone>]");
-	device_hang_up(d);
-	device_hears(s, "PUBLISH qos=1 packet_id=1 topic=w payload=gone");
-	bus_hears(n, 0, "PUBLISH w qos=1 ack=reply payload=gone until_settled");
-	node_settle(n, 0, BUS_REFUSED);
-	node_pass(n, 20000);
-	bus_hears_nothing(n, 0);
-	device_hears_nothing(s);
-	node_free(&n);
+		fake_bus_skip(n->bus, 0);
+		device_say(d, "10 [<MQTT> 04 0e 0000 <d> <w> <gone>]");
+		device_hang_up(d);
+		device_hears(s,
+		    "PUBLISH qos=1 packet_id=1 topic=w payload=gone");
+		bus_hears(n, 0, "PUBLISH w qos=1 ack=reply payload=gone");
+		node_settle(n, 0, BUS_TIMEOUT);
+		node_pass(n, 20000);
+		bus_hears_nothing(n, 0);
+		device_hears_nothing(s);
+		cr_assert_eq(node_home(n, 0)->pending.n_used, 0);
+		node_free(&n);
+	}
+}
+
+/* Reached, but not taken: it is still to be acknowledged. */
+Test(life, ends_with_a_will_that_qos_0_does_not_take)
+{
+	for (unsigned home = 0; home < 2; home++) {
+		struct node *n = node_new();
+		struct device *s = device_online(n, home, MQTT_V311, "s", true);
+		struct device *d = device_new(n, 0);
+
+		device_subscribe(s, "w", 0);
+		fake_bus_skip(n->bus, 0);
+		device_say(d, "10 [<MQTT> 04 0e 0000 <d> <w> <gone>]");
+		device_hang_up(d);
+		device_hears(s, "PUBLISH qos=0 topic=w payload=gone");
+		for (unsigned i = 0; i < 3; i++) {
+			bus_hears(n, 0,
+			    "PUBLISH w qos=1 ack=reply payload=gone");
+			node_settle(n, 0, BUS_TIMEOUT);
+			node_pass(n, 5100);
+		}
+		bus_hears(n, 0, "PUBLISH w qos=1 ack=reply payload=gone");
+		node_settle(n, 0, BUS_OK);
+		node_pass(n, 5100);
+		bus_hears_nothing(n, 0);
+		device_hears_nothing(s); /* that was once */
+		node_free(&n);
+	}
 }
 
 /* However often it comes, NATS cannot carry it. */
