@@ -61,27 +61,6 @@ free_pending(void *thing, void *arg)
 	life_free_pending(thing);
 }
 
-static void
-free_request(struct bus_request *r)
-{
-	switch ((enum bus_request_type)r->type) {
-	case BUS_PUBLISH:
-	case BUS_ANSWER:
-	case BUS_SEND:
-		message_unref(&r->message);
-		break;
-	case BUS_SUBSCRIBE:
-	case BUS_UNSUBSCRIBE:
-		free(r->subject);
-		break;
-	case BUS_IDENTIFY:
-		bus_login_free(&r->login);
-		break;
-	case BUS_FORGET:
-		break;
-	}
-}
-
 void
 home_free(struct home **hp)
 {
@@ -95,7 +74,7 @@ home_free(struct home **hp)
 	timer_wheel_free(&h->timers);
 	slots_each(&h->pending, free_pending, NULL);
 	for (size_t i = 0; i < h->n_overflow; i++)
-		free_request(&h->overflow[i]);
+		bus_request_fini(&h->overflow[i]);
 	free(h->overflow);
 	slots_fini(&h->sessions);
 	slots_fini(&h->pending);
@@ -136,7 +115,7 @@ home_request(struct home *h, const struct bus_request *r)
 	if (h->broker->bus == NULL) {
 		struct bus_request gone = *r;
 
-		free_request(&gone);
+		bus_request_fini(&gone);
 		return;
 	}
 	h->bus_is_dirty = true;

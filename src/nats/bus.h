@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/thread.h"
@@ -85,6 +86,28 @@ struct bus_request {
 		struct bus_login *login;
 	};
 };
+
+/* Let go of what a request that nobody carries out owns. */
+static inline void
+bus_request_fini(struct bus_request *r)
+{
+	switch ((enum bus_request_type)r->type) {
+	case BUS_PUBLISH:
+	case BUS_ANSWER:
+	case BUS_SEND:
+		message_unref(&r->message);
+		break;
+	case BUS_SUBSCRIBE:
+	case BUS_UNSUBSCRIBE:
+		free(r->subject);
+		break;
+	case BUS_IDENTIFY:
+		bus_login_free(&r->login);
+		break;
+	case BUS_FORGET:
+		break;
+	}
+}
 
 enum bus_event_type {
 	BUS_SETTLED,    /* result */

@@ -2,12 +2,11 @@
 /*
  * cover - the filters that are wanted -> few, disjoint NATS subscriptions.
  *
- * Subscriptions hang in a trie of tokens, so that those that overlap a new
- * filter are found by walking only where it leads. Each holds the list of the
+ * Subscriptions hang in a tree, see cover_tree.h. Each holds the list of the
  * wanted filters within it; a filter needs no pointer back, for looking it up
- * in the trie finds the one subscription that has it.
+ * in the tree finds the one subscription that has it.
  *
- * A change is made in two steps: first the trie is changed, with new
+ * A change is made in two steps: first the tree is changed, with new
  * subscriptions in `fresh` and those that they replace in `stale`; then
  * settle() calls join for all fresh ones and leave for all stale ones.
  */
@@ -21,6 +20,7 @@
 #include "base/hash.h"
 #include "base/queue.h"
 #include "base/xalloc.h"
+#include "nats/cover_tree.h"
 #include "topic/subject.h"
 
 /* A filter that somebody wants. */
@@ -38,8 +38,8 @@ TAILQ_HEAD(wanted_list, wanted);
 /* A subscription. */
 struct subscription {
 	TAILQ_ENTRY(subscription)
-	entry;                /* in exactly one list of the cover */
-	struct trie_node *at; /* NULL: not in the trie */
+	entry; /* in exactly one list of the cover */
+	struct cover_leaf leaf;
 	void *handle;
 	struct wanted_list wanted;
 	bool joined; /* `join` was called and `leave` was not */
@@ -48,17 +48,6 @@ struct subscription {
 	char subject[];
 };
 TAILQ_HEAD(subscription_list, subscription);
-
-struct trie_node {
-	struct hash_node node; /* in parent's children; a literal token */
-	struct trie_node *parent;
-	struct hash children;
-	struct trie_node *star;    /* the child `*` */
-	struct subscription *end;  /* the one whose last token this is */
-	struct subscription *rest; /* the one that goes on with `>` */
-	size_t len;
-	char token[];
-};
 
 /* How many wanted filters begin with this reserved token. */
 struct reserved {
@@ -74,17 +63,13 @@ struct cover {
 	const struct cover_ops *ops;
 	void *arg;
 	struct hash wanted;
-	struct trie_node *root;
+	struct cover_tree tree;
 	struct subscription_list all;   /* in place, and joined */
 	struct subscription_list loose; /* the same, to be narrowed */
 	struct subscription_list fresh; /* in place, not joined yet */
 	struct subscription_list stale; /* replaced, still joined */
 	TAILQ_HEAD(, reserved) reserved;
 	size_t n;
-	/* What the last search has found. */
-	struct subscription **found;
-	size_t n_found;
-	size_t found_cap;
 };
 
 static bool
@@ -95,28 +80,6 @@ wanted_matches(const struct hash_node *node, struct slice key)
 	return slice_eq(slice_of(w->filter, w->len), key);
 }
 
-static bool
-node_matches(const struct hash_node *node, struct slice key)
-{
-	const struct trie_node *n =
-	    container_of(node, const struct trie_node, node);
-
-	return slice_eq(slice_of(n->token, n->len), key);
-}
-
-static struct trie_node *
-node_new(struct trie_node *parent, struct slice token)
-{
-	struct trie_node *n = xcalloc(1, sizeof(*n) + token.len + 1);
-
-	n->parent = parent;
-	hash_init(&n->children, node_matches);
-	n->len = token.len;
-	if (token.len > 0)
-		memcpy(n->token, token.ptr, token.len);
-	return n;
-}
-
 struct cover *
 cover_new(const struct cover_ops *ops, void *arg)
 {
@@ -125,7 +88,7 @@ cover_new(const struct cover_ops *ops, void *arg)
 	c->ops = ops;
 	c->arg = arg;
 	hash_init(&c->wanted, wanted_matches);
-	c->root = node_new(NULL, slice_of(NULL, 0));
+	cover_tree_init(&c->tree);
 	TAILQ_INIT(&c->denied);
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->loose);
@@ -133,235 +96,6 @@ cover_new(const struct cover_ops *ops, void *arg)
 	TAILQ_INIT(&c->stale);
 	TAILQ_INIT(&c->reserved);
 	return c;
-}
-
-/* The first token of *rest, which is cut off it. */
-static struct slice
-next_token(struct slice *rest)
-{
-	struct slice token = *rest;
-	const uint8_t *dot =
-	    token.len > 0 ? memchr(token.ptr, '.', token.len) : NULL;
-
-	if (dot != NULL) {
-		token.len = (size_t)(dot - token.ptr);
-		*rest = slice_skip(*rest, token.len + 1);
-	} else {
-		*rest = slice_of(NULL, 0);
-	}
-	return token;
-}
-
-static bool
-is_star(struct slice token)
-{
-	return token.len == 1 && token.ptr[0] == '*';
-}
-
-static bool
-is_rest(struct slice token)
-{
-	return token.len == 1 && token.ptr[0] == '>';
-}
-
-/* --- the trie ----------------------------------------------------------- */
-
-static struct trie_node *
-child_of(const struct trie_node *n, struct slice token)
-{
-	struct hash_node *found;
-
-	if (is_star(token))
-		return n->star;
-	if (n->children.n == 0)
-		return NULL;
-	found = hash_find(&n->children, token, hash_key(token));
-	return found != NULL ? container_of(found, struct trie_node, node)
-			     : NULL;
-}
-
-static struct trie_node *
-child_made(struct trie_node *n, struct slice token)
-{
-	struct trie_node *child = child_of(n, token);
-
-	if (child != NULL)
-		return child;
-	child = node_new(n, token);
-	if (is_star(token))
-		n->star = child;
-	else
-		hash_insert(&n->children, &child->node, hash_key(token));
-	return child;
-}
-
-static void
-trie_insert(struct cover *c, struct subscription *s)
-{
-	struct slice rest = slice_of(s->subject, s->len);
-	struct trie_node *n = c->root;
-
-	while (rest.len > 0) {
-		struct slice token = next_token(&rest);
-
-		if (is_rest(token)) {
-			assert(n->rest == NULL);
-			n->rest = s;
-			s->at = n;
-			return;
-		}
-		n = child_made(n, token);
-	}
-	assert(n->end == NULL);
-	n->end = s;
-	s->at = n;
-}
-
-static bool
-node_is_bare(const struct trie_node *n)
-{
-	return n->end == NULL && n->rest == NULL && n->star == NULL &&
-	    n->children.n == 0;
-}
-
-static void
-trie_remove(struct subscription *s)
-{
-	struct trie_node *n = s->at;
-
-	if (n->rest == s)
-		n->rest = NULL;
-	else
-		n->end = NULL;
-	s->at = NULL;
-	while (n->parent != NULL && node_is_bare(n)) {
-		struct trie_node *parent = n->parent;
-
-		if (parent->star == n)
-			parent->star = NULL;
-		else
-			hash_remove(&parent->children, &n->node);
-		hash_fini(&n->children);
-		free(n);
-		n = parent;
-	}
-}
-
-/* --- what overlaps ------------------------------------------------------ */
-
-static void
-found(struct cover *c, struct subscription *s)
-{
-	if (s == NULL)
-		return;
-	if (c->n_found == c->found_cap) {
-		c->found_cap = c->found_cap > 0 ? 2 * c->found_cap : 16;
-		c->found = xrealloc(c->found,
-		    c->found_cap * sizeof(struct subscription *));
-	}
-	c->found[c->n_found++] = s;
-}
-
-static void find_below(struct cover *c, struct trie_node *n);
-static void find_from(struct cover *c, struct trie_node *n, struct slice rest);
-
-/* What a walk over all literal children carries. */
-struct walk {
-	struct cover *c;
-	struct slice rest;
-	bool everything;
-};
-
-static void
-find_in(struct walk *w, struct trie_node *child)
-{
-	if (child == NULL)
-		return;
-	if (w->everything || w->rest.len == 0)
-		found(w->c, child->end);
-	if (w->everything)
-		find_below(w->c, child);
-	else if (w->rest.len > 0)
-		find_from(w->c, child, w->rest);
-}
-
-static bool
-find_in_child(struct hash_node *node, void *arg)
-{
-	find_in(arg, container_of(node, struct trie_node, node));
-	return true;
-}
-
-/* All subscriptions that have at least one token behind `n`. */
-static void
-find_below(struct cover *c, struct trie_node *n)
-{
-	struct walk w = { .c = c, .everything = true };
-
-	found(c, n->rest);
-	find_in(&w, n->star);
-	hash_each(&n->children, find_in_child, &w);
-}
-
-/* All that overlap the filter whose tokens from `n` on are `rest`. */
-static void
-find_from(struct cover *c, struct trie_node *n, struct slice rest)
-{
-	struct slice token = next_token(&rest);
-	struct walk w = { .c = c, .rest = rest };
-
-	if (is_rest(token)) {
-		find_below(c, n);
-		return;
-	}
-	found(c, n->rest);
-	find_in(&w, n->star);
-	if (is_star(token))
-		hash_each(&n->children, find_in_child, &w);
-	else
-		find_in(&w, child_of(n, token));
-}
-
-static void
-find_overlaps(struct cover *c, struct slice filter)
-{
-	c->n_found = 0;
-	find_from(c, c->root, filter);
-}
-
-/* Does everything that `inner` matches match `outer`, too? */
-static bool
-is_within(struct slice inner, struct slice outer)
-{
-	while (inner.len > 0 && outer.len > 0) {
-		struct slice in = next_token(&inner);
-		struct slice out = next_token(&outer);
-
-		if (is_rest(out))
-			return true;
-		if (is_rest(in) || (!is_star(out) && !slice_eq(in, out)))
-			return false;
-	}
-	return inner.len == 0 && outer.len == 0;
-}
-
-/* The narrowest filter of one shape that has all of `a` and all of `b`. */
-static void
-join_filters(struct slice a, struct slice b, struct buf *out)
-{
-	buf_reset(out);
-	while (a.len > 0 || b.len > 0) {
-		struct slice ta = next_token(&a);
-		struct slice tb = next_token(&b);
-
-		if (buf_len(out) > 0)
-			buf_append_byte(out, '.');
-		if (ta.len == 0 || tb.len == 0 || is_rest(ta) || is_rest(tb)) {
-			buf_append_byte(out, '>');
-			return;
-		}
-		buf_append_slice(out, slice_eq(ta, tb) ? ta : SLICE("*"));
-	}
 }
 
 /* --- changing ----------------------------------------------------------- */
@@ -377,11 +111,18 @@ subscription_new(struct slice subject)
 	return s;
 }
 
+/* One of those that the last search has found. */
+static struct subscription *
+found_at(const struct cover *c, size_t i)
+{
+	return container_of(c->tree.found[i], struct subscription, leaf);
+}
+
 /* `s` leaves its place; its list is given up, too. */
 static void
 displace(struct cover *c, struct subscription *s)
 {
-	trie_remove(s);
+	cover_tree_remove(&s->leaf);
 	c->n--;
 	if (!s->joined) {
 		TAILQ_REMOVE(&c->fresh, s, entry);
@@ -404,17 +145,18 @@ place(struct cover *c, struct wanted *w)
 	bool loose = false;
 
 	buf_append(subject, w->filter, w->len);
-	find_overlaps(c, buf_slice(subject));
-	while (c->n_found > 0) {
-		s = c->found[0];
-		if (c->n_found == 1 &&
-		    is_within(buf_slice(subject), slice_of(s->subject, s->len)))
+	cover_tree_overlaps(&c->tree, buf_slice(subject));
+	while (c->tree.n_found > 0) {
+		s = found_at(c, 0);
+		if (c->tree.n_found == 1 &&
+		    cover_within(buf_slice(subject),
+			slice_of(s->subject, s->len)))
 			break;
-		for (size_t i = 0; i < c->n_found; i++) {
+		for (size_t i = 0; i < c->tree.n_found; i++) {
 			struct buf *swap = subject;
 
-			s = c->found[i];
-			join_filters(buf_slice(subject),
+			s = found_at(c, i);
+			cover_join(buf_slice(subject),
 			    slice_of(s->subject, s->len), next);
 			subject = next;
 			next = swap;
@@ -422,13 +164,13 @@ place(struct cover *c, struct wanted *w)
 			TAILQ_CONCAT(&within, &s->wanted, entry);
 			displace(c, s);
 		}
-		find_overlaps(c, buf_slice(subject));
+		cover_tree_overlaps(&c->tree, buf_slice(subject));
 	}
-	if (c->n_found == 1) {
-		s = c->found[0];
+	if (c->tree.n_found == 1) {
+		s = found_at(c, 0);
 	} else {
 		s = subscription_new(buf_slice(subject));
-		trie_insert(c, s);
+		cover_tree_insert(&c->tree, &s->leaf, buf_slice(subject));
 		TAILQ_INSERT_TAIL(&c->fresh, s, entry);
 		c->n++;
 	}
@@ -501,7 +243,7 @@ static void
 reserved_count(struct cover *c, struct slice filter, bool more)
 {
 	struct slice rest = filter;
-	struct slice token = next_token(&rest);
+	struct slice token = cover_next_token(&rest);
 	struct reserved *r;
 
 	if (!subject_is_reserved(filter))
@@ -565,9 +307,9 @@ unplace(struct cover *c, struct wanted *w)
 {
 	struct subscription *s;
 
-	find_overlaps(c, slice_of(w->filter, w->len));
-	assert(c->n_found == 1);
-	s = c->found[0];
+	cover_tree_overlaps(&c->tree, slice_of(w->filter, w->len));
+	assert(c->tree.n_found == 1);
+	s = found_at(c, 0);
 	TAILQ_REMOVE(&s->wanted, w, entry);
 	if (TAILQ_EMPTY(&s->wanted)) {
 		displace(c, s);
@@ -718,7 +460,7 @@ list_free(struct subscription_list *list)
 
 	while ((s = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, s, entry);
-		trie_remove(s);
+		cover_tree_remove(&s->leaf);
 		free(s);
 	}
 }
@@ -739,9 +481,7 @@ cover_free(struct cover **c)
 		TAILQ_REMOVE(&dead->reserved, r, entry);
 		free(r);
 	}
-	hash_fini(&dead->root->children);
-	free(dead->root);
-	free(dead->found);
+	cover_tree_fini(&dead->tree);
 	free(dead);
 	*c = NULL;
 }

@@ -7,7 +7,6 @@
 #include "nats/link.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,6 +22,8 @@
 #include "nats/credential.h"
 #include "nats/device.h"
 #include "nats/link_connect.h"
+#include "nats/link_fence.h"
+#include "nats/link_subscription.h"
 #include "nats/publish.h"
 #include "nats/receive.h"
 
@@ -31,33 +32,11 @@
 #define RETRY_MAX_MS      2000u
 /* A fence that takes longer is tried the other way, by PING. */
 #define FENCE_PATIENCE_MS 300u
-/* How long a cover may stay wider than it needs to be. */
-#define NARROW_AFTER_MS   2000u
 #define EPOCH_LEN         8
 /* Bytes that are worth a write, whatever flush_interval says. */
 #define GATHER_ENOUGH     (32 * 1024)
 
-/* Waiting for a PONG, in the flusher's thread. */
-struct flush_job {
-	struct helper_job job;
-	struct link *link; /* NULL: nobody waits any more */
-	natsConnection *nc;
-	/* What a lost link leaves to us, as we still use nc. */
-	struct link_adapter *adapter;
-	uint64_t fence;
-	int timeout_ms;
-	natsStatus status;
-};
-
 static void close_connection(struct link *l) NATS_THREAD;
-
-/* --- fences ------------------------------------------------------------- */
-
-static bool
-fence_in_flight(const struct link *l)
-{
-	return l->fences_answered < l->fences_sent;
-}
 
 static uint64_t
 liveness_ms(const struct link *l)
@@ -68,191 +47,13 @@ liveness_ms(const struct link *l)
 }
 
 static void
-run_flush(struct helper_job *job)
-{
-	struct flush_job *f = container_of(job, struct flush_job, job);
-
-	f->status = natsConnection_FlushTimeout(f->nc, f->timeout_ms);
-}
-
-static void
-flush_job_free(struct flush_job *f)
-{
-	/* Only a link that is gone leaves these behind. */
-	if (f->adapter != NULL) {
-		natsConnection_Destroy(f->nc);
-		link_adapter_free(&f->adapter);
-	}
-	free(f);
-}
-
-static void NATS_THREAD
-on_flushed(struct mail *mail, void *owner)
-{
-	struct flush_job *f = container_of(mail, struct flush_job, job.mail);
-	struct link *l = f->link;
-
-	(void)owner;
-	if (l != NULL) {
-		l->flush = NULL;
-		l->bus->n_flushing--;
-		if (f->status == NATS_OK) /* the PONG was read: alive */
-			link_on_fence(l, f->fence);
-		link_touch(l);
-	}
-	flush_job_free(f);
-}
-
-static void
-abandon_flush(struct helper_job *job)
-{
-	struct flush_job *f = container_of(job, struct flush_job, job);
-
-	if (f->adapter != NULL)
-		link_adapter_orphan(f->adapter);
-	flush_job_free(f);
-}
-
-/* Have the fence in flight answered by a PONG. */
-static void
-start_flush(struct link *l)
-{
-	struct flush_job *f;
-	struct bus *b = l->bus;
-
-	if (l->flush != NULL)
-		return;
-	if (b->flusher == NULL &&
-	    helper_start(&b->flusher, "nats-flush", &b->mailbox) < 0)
-		return;
-	f = xcalloc(1, sizeof(*f));
-	f->job.mail.handle = on_flushed;
-	f->job.run = run_flush;
-	f->job.abandon = abandon_flush;
-	f->link = l;
-	f->nc = l->nc;
-	f->fence = l->fences_sent;
-	f->timeout_ms = (int)liveness_ms(l);
-	l->flush = f;
-	b->n_flushing++;
-	helper_post(b->flusher, &f->job, l->device == NULL);
-}
-
-static bool
-touch_flushing(struct hash_node *node, void *arg)
-{
-	struct link *l = container_of(node, struct link, by_id);
-
-	(void)arg;
-	if (l->flush != NULL && atomic_load(&l->adapter->want_write))
-		link_touch(l);
-	return true;
-}
-
-void
-link_touch_flushing(struct bus *b)
-{
-	if (b->n_flushing > 0)
-		hash_each(&b->links, touch_flushing, NULL);
-}
-
-struct owner_search {
-	const natsConnection *nc;
-	struct link *found;
-};
-
-static bool
-has_connection(struct hash_node *node, void *arg)
-{
-	struct link *l = container_of(node, struct link, by_id);
-	struct owner_search *search = arg;
-
-	if (l->nc == search->nc)
-		search->found = l;
-	return search->found == NULL;
-}
-
-static void
-on_inbox_denied(struct link *l)
-{
-	l->inbox_denied = true;
-	l->fence_by_ping = true;
-	if (fence_in_flight(l))
-		start_flush(l);
-}
-
-void
-link_on_denied(struct bus *b, const natsConnection *nc, struct slice subject)
-{
-	struct owner_search search = { .nc = nc };
-	struct link *l;
-
-	hash_each(&b->links, has_connection, &search);
-	l = search.found;
-	if (l == NULL)
-		return;
-	if (slice_starts(subject, slice_of(l->inbox, l->inbox_len)))
-		on_inbox_denied(l);
-	else
-		cover_deny(l->cover, subject);
-}
-
-static void
 arm_watch(struct link *l)
 {
 	uint64_t wait = liveness_ms(l) / 4;
 
-	if (fence_in_flight(l) && wait > FENCE_PATIENCE_MS)
+	if (link_fence_in_flight(l) && wait > FENCE_PATIENCE_MS)
 		wait = FENCE_PATIENCE_MS;
 	timer_arm(l->bus->wheel, &l->watch, l->bus->now_ms + wait);
-}
-
-static void
-send_fence(struct link *l)
-{
-	struct buf *b = &l->bus->subject;
-
-	l->fence_wanted = false;
-	l->fence_since_ms = l->bus->now_ms;
-	l->fences_sent++;
-	arm_watch(l);
-	if (l->fence_by_ping) {
-		start_flush(l);
-		return;
-	}
-	buf_reset(b);
-	buf_printf(b, "%sf%" PRIu64, l->inbox, l->fences_sent);
-	buf_append_byte(b, '\0');
-	/* When this fails the link is lost, which is noticed at once. */
-	(void)natsConnection_PublishRequest(l->nc, l->fence_subject,
-	    (const char *)buf_ptr(b), NULL, 0);
-}
-
-uint64_t
-link_want_fence(struct link *l)
-{
-	l->fence_wanted = true;
-	link_touch(l);
-	return l->fences_sent + 1;
-}
-
-static void NATS_THREAD
-answer_subscribed(struct link *l, uint64_t fence)
-{
-	struct subscribed *s;
-
-	while (
-	    (s = STAILQ_FIRST(&l->subscribed)) != NULL && s->fence <= fence) {
-		struct bus_event e = {
-			.type = BUS_SUBSCRIBED,
-			.link = l->id,
-			.token = s->token,
-		};
-
-		STAILQ_REMOVE_HEAD(&l->subscribed, entry);
-		bus_post(l->bus, s->worker, &e);
-		free(s);
-	}
 }
 
 /* --- up and down -------------------------------------------------------- */
@@ -352,8 +153,6 @@ go_up(struct link *l)
 	publish_waiting(l);
 }
 
-static void end_leaving(struct link *l, uint64_t fence);
-
 void
 link_on_fence(struct link *l, uint64_t fence)
 {
@@ -365,8 +164,7 @@ link_on_fence(struct link *l, uint64_t fence)
 	take_max_payload(l);
 	if (l->state == LINK_SYNCING)
 		go_up(l);
-	answer_subscribed(l, fence);
-	end_leaving(l, fence);
+	link_subscriptions_on_fence(l, fence);
 	while ((a = ack_behind(&l->acks, fence)) != NULL)
 		publish_settle(l, a, BUS_OK, NULL);
 	link_touch(l);
@@ -415,7 +213,7 @@ go_down(struct link *l, const char *why)
 	complain(l, what, why);
 	close_connection(l);
 	publish_rewind(l);
-	answer_subscribed(l, UINT64_MAX);
+	link_subscriptions_down(l);
 	retry_later(l);
 	if (l->device != NULL) {
 		device_on_down(l);
@@ -426,81 +224,6 @@ go_down(struct link *l, const char *why)
 }
 
 /* --- the connection ----------------------------------------------------- */
-
-static void
-count_subscriptions(struct link *l, int change)
-{
-	atomic_fetch_add(&l->bus->stats.subscriptions, (unsigned)change);
-}
-
-static void *
-join(void *arg, const char *subject)
-{
-	struct link *l = arg;
-	natsSubscription *sub;
-
-	if (l->nc == NULL)
-		return NULL;
-	sub = receive_subscribe(l, subject);
-	if (sub != NULL)
-		count_subscriptions(l, 1);
-	return sub;
-}
-
-/* A subscription that is over when the server knows those in its place. */
-struct leaving {
-	STAILQ_ENTRY(leaving) entry;
-	natsSubscription *subscription;
-	uint64_t fence;
-};
-
-static void
-end_subscription(struct link *l, natsSubscription *sub)
-{
-	count_subscriptions(l, -1);
-	/* Harmless when the connection is closed. */
-	(void)natsSubscription_Unsubscribe(sub);
-	natsSubscription_Destroy(sub);
-}
-
-/*
- * cnats drops messages of a subscription that it has ended, so one that was
- * replaced stays until all that came by it alone must have arrived.
- */
-static void
-leave(void *arg, const char *subject, void *handle, bool replaced)
-{
-	struct link *l = arg;
-	struct leaving *late;
-
-	(void)subject;
-	if (handle == NULL)
-		return;
-	if (!replaced) {
-		end_subscription(l, handle);
-		return;
-	}
-	late = xcalloc(1, sizeof(*late));
-	late->subscription = handle;
-	late->fence = link_want_fence(l);
-	STAILQ_INSERT_TAIL(&l->leaving, late, entry);
-}
-
-/* Those behind an answered fence; UINT64_MAX: all. */
-static void
-end_leaving(struct link *l, uint64_t fence)
-{
-	struct leaving *late;
-
-	while ((late = STAILQ_FIRST(&l->leaving)) != NULL &&
-	    late->fence <= fence) {
-		STAILQ_REMOVE_HEAD(&l->leaving, entry);
-		end_subscription(l, late->subscription);
-		free(late);
-	}
-}
-
-static const struct cover_ops COVER_OPS = { .join = join, .leave = leave };
 
 static void
 on_socket(void *arg, bool was_read)
@@ -531,20 +254,16 @@ close_connection(struct link *l)
 	if (l->nc == NULL)
 		return;
 	timer_cancel(b->wheel, &l->watch);
-	cover_leave_all(l->cover);
-	end_leaving(l, UINT64_MAX);
+	link_subscriptions_close(l);
 	consumer_forget_link(l);
 	natsSubscription_Destroy(l->inbox_subscription);
 	l->inbox_subscription = NULL;
 	/* Behind these, which leave bytes to be written. */
 	if (!link_adapter_is_gone(l->adapter))
 		shut(l);
-	if (l->flush != NULL) {
+	if (link_is_flushing(l)) {
 		natsConnection_Close(l->nc);
-		l->flush->adapter = l->adapter;
-		l->flush->link = NULL;
-		l->flush = NULL;
-		b->n_flushing--;
+		link_leave_flush(l);
 	} else {
 		natsConnection_Destroy(l->nc);
 		link_adapter_free(&l->adapter);
@@ -585,7 +304,7 @@ open_connection(struct link *l, struct connect_job *j)
 	link_adapter_read(l->adapter, b->reading);
 	snprintf(inbox, sizeof(inbox), "%s>", l->inbox);
 	l->inbox_subscription = receive_subscribe(l, inbox);
-	cover_join_all(l->cover);
+	link_subscriptions_open(l);
 	l->fence_wanted = true;
 	arm_watch(l);
 	link_touch(l);
@@ -665,16 +384,6 @@ on_expire(struct timer *t, void *arg)
 	publish_expire(container_of(t, struct link, expire));
 }
 
-static void
-on_narrow(struct timer *t, void *arg)
-{
-	struct link *l = container_of(t, struct link, narrow);
-
-	(void)arg;
-	cover_narrow(l->cover);
-	link_touch(l);
-}
-
 static void NATS_THREAD
 on_watch(struct timer *t, void *arg)
 {
@@ -691,15 +400,14 @@ on_watch(struct timer *t, void *arg)
 		link_abort(l, "it does not answer");
 		return;
 	}
-	if (!fence_in_flight(l)) {
+	if (!link_fence_in_flight(l)) {
 		if (now - l->alive_ms >= liveness_ms(l) / 2)
-			send_fence(l);
+			link_send_fence(l);
 	} else if (now - l->fence_since_ms >= 2 * liveness_ms(l)) {
 		link_abort(l, "it does not answer PING");
 		return;
 	} else if (now - l->fence_since_ms >= FENCE_PATIENCE_MS) {
-		l->fence_by_ping = true;
-		start_flush(l);
+		link_fence_by_ping(l);
 	}
 	arm_watch(l);
 	link_touch(l);
@@ -761,8 +469,10 @@ link_turn(struct link *l)
 		return;
 	publish_check_output(l);
 	publish_waiting(l);
-	if (l->fence_wanted && !fence_in_flight(l))
-		send_fence(l);
+	if (l->fence_wanted && !link_fence_in_flight(l)) {
+		link_send_fence(l);
+		arm_watch(l);
+	}
 	if (atomic_load(&l->adapter->want_write)) {
 		write_out(l);
 		/* All may be written at once: nothing else would tell. */
@@ -783,46 +493,6 @@ link_is_drained(const struct link *l)
 {
 	return l->state != LINK_UP ||
 	    (TAILQ_EMPTY(&l->waiting) && l->fences_answered >= l->drain_fence);
-}
-
-/* --- subscriptions ------------------------------------------------------ */
-
-static bool
-subscription_fits(const struct link *l, struct slice subject)
-{
-	return subject_valid(subject, true) &&
-	    subject.len <= l->bus->options->max_control_line;
-}
-
-void
-link_subscribe(struct link *l, unsigned worker, uint64_t token,
-    struct slice subject)
-{
-	struct subscribed *s = xcalloc(1, sizeof(*s));
-
-	if (subscription_fits(l, subject))
-		cover_add(l->cover, subject);
-	else
-		atomic_fetch_add(&l->bus->stats.unsendable, 1);
-	s->worker = worker;
-	s->token = token;
-	if (l->nc != NULL)
-		s->fence = link_want_fence(l);
-	STAILQ_INSERT_TAIL(&l->subscribed, s, entry);
-	if (l->nc == NULL)
-		answer_subscribed(l, 0);
-}
-
-void
-link_unsubscribe(struct link *l, struct slice subject)
-{
-	if (!subscription_fits(l, subject))
-		return;
-	cover_drop(l->cover, subject);
-	if (cover_is_loose(l->cover) && !timer_is_armed(&l->narrow))
-		timer_arm(l->bus->wheel, &l->narrow,
-		    l->bus->now_ms + NARROW_AFTER_MS);
-	link_touch(l);
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -849,17 +519,14 @@ link_new(struct bus *b, uint32_t id, struct device *device)
 	l->id = id;
 	l->device = device;
 	l->state = LINK_DOWN;
-	STAILQ_INIT(&l->subscribed);
-	STAILQ_INIT(&l->leaving);
 	TAILQ_INIT(&l->waiting);
 	TAILQ_INIT(&l->droppable);
-	l->cover = cover_new(&COVER_OPS, l);
 	ack_table_init(&l->acks, b->options->ack_timeout_ms,
 	    b->options->ack_attempts);
 	timer_init(&l->retry, on_retry);
 	timer_init(&l->watch, on_watch);
 	timer_init(&l->expire, on_expire);
-	timer_init(&l->narrow, on_narrow);
+	link_subscriptions_init(l);
 	make_names(l);
 	l->gate = receive_gate_new(b, id);
 	key = slice_of(&l->id, sizeof(l->id));
@@ -871,7 +538,6 @@ void
 link_free(struct link **l)
 {
 	struct link *dead = *l;
-	struct subscribed *s;
 	struct bus *b;
 
 	if (dead == NULL)
@@ -879,19 +545,14 @@ link_free(struct link **l)
 	b = dead->bus;
 	close_connection(dead);
 	publish_drop(dead);
-	while ((s = STAILQ_FIRST(&dead->subscribed)) != NULL) {
-		STAILQ_REMOVE_HEAD(&dead->subscribed, entry);
-		free(s);
-	}
 	timer_cancel(b->wheel, &dead->retry);
-	timer_cancel(b->wheel, &dead->narrow);
+	link_subscriptions_fini(dead);
 	if (dead->is_dirty)
 		TAILQ_REMOVE(&b->dirty, dead, by_dirt);
 	if (dead->is_gathering)
 		TAILQ_REMOVE(&b->gathering, dead, by_gathering);
 	hash_remove(&b->links, &dead->by_id);
 	ack_table_fini(&dead->acks);
-	cover_free(&dead->cover);
 	free(dead->fence_subject);
 	free(dead->inbox);
 	free(dead->complaint);

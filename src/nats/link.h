@@ -12,11 +12,6 @@
  * gives up for good on errors that we can live with. Every loss, whatever its
  * cause, ends in DOWN, and the next connection is a new one.
  *
- * A fence is a publish to a subject that nobody listens to; the "no
- * responders" that comes back proves that the server has handled everything
- * before it. Where somebody does listen to everything, or the user may not
- * publish there, a PING does the same through the flusher's thread.
- *
  * NATS thread only.
  */
 #pragma once
@@ -41,14 +36,6 @@ enum link_state {
 	LINK_SYNCING,    /* subscriptions are on their way */
 	LINK_UP,
 	LINK_REFUSED /* a device's credentials are wrong; final */
-};
-
-/* A BUS_SUBSCRIBED that waits for a fence. */
-struct subscribed {
-	STAILQ_ENTRY(subscribed) entry;
-	uint64_t fence;
-	uint64_t token;
-	unsigned worker;
 };
 
 struct link {
@@ -108,19 +95,6 @@ struct link {
 	struct device *device;     /* whose it is; NULL: the daemon's own */
 };
 
-/*
- * NATS has refused a subscription on the connection `nc`, which may be gone.
- * If it was to the link's inbox, its replies go through the daemon's own from
- * now on: devices need no rights on it.
- */
-void link_on_denied(struct bus *b, const natsConnection *nc,
-    struct slice subject);
-/*
- * The flusher writes through cnats, which only tells the adapter: see to the
- * links that it is at.
- */
-void link_touch_flushing(struct bus *b);
-
 struct link *link_new(struct bus *b, uint32_t id, struct device *device);
 /* Closes at once. Requests and acks are dropped without an answer. */
 void link_free(struct link **l) NATS_THREAD;
@@ -143,14 +117,7 @@ void link_drain(struct link *l);
 /* Shut the socket and forget the connection; the back-off begins. */
 void link_abort(struct link *l, const char *why) NATS_THREAD;
 
-/* BUS_SUBSCRIBE and BUS_UNSUBSCRIBE. */
-void link_subscribe(struct link *l, unsigned worker, uint64_t token,
-    struct slice subject) NATS_THREAD;
-void link_unsubscribe(struct link *l, struct slice subject);
-
 /* Can a message be published now? Then before anything that waits. */
 bool link_is_writable(const struct link *l);
-/* The number of the next fence; it will be sent. */
-uint64_t link_want_fence(struct link *l);
 /* A fence was answered: everything up to this number is done. */
 void link_on_fence(struct link *l, uint64_t fence) NATS_THREAD;

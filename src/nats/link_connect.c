@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
 #include "nats/credential.h"
+#include "nats/link_subscription.h"
 #include "nats/nkey.h"
 
 /* For resolving, TCP, INFO, TLS and CONNECT of one server. */

@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "mqtt/property.h"
 #include "nats/bus_thread.h"
+#include "nats/link_fence.h"
 #include "nats/receive.h"
 #include "nats/reply.h"
 

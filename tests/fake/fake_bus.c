@@ -40,8 +40,8 @@ struct bus {
 	bool answers_subscribe;
 };
 
-static void
-free_login(struct bus_login **login)
+void
+bus_login_free(struct bus_login **login)
 {
 	if (*login == NULL)
 		return;
@@ -51,33 +51,10 @@ free_login(struct bus_login **login)
 	*login = NULL;
 }
 
-void
-bus_login_free(struct bus_login **login)
-{
-	free_login(login);
-}
-
 static void
 drop_request(struct kept_request *k)
 {
-	struct bus_request *r = &k->request;
-
-	switch ((enum bus_request_type)r->type) {
-	case BUS_PUBLISH:
-	case BUS_ANSWER:
-	case BUS_SEND:
-		message_unref(&r->message);
-		break;
-	case BUS_SUBSCRIBE:
-	case BUS_UNSUBSCRIBE:
-		free(r->subject);
-		break;
-	case BUS_IDENTIFY:
-		free_login(&r->login);
-		break;
-	case BUS_FORGET:
-		break;
-	}
+	bus_request_fini(&k->request);
 	free(k);
 }
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link_subscription - what a link is subscribed to.
+ */
+#include "config.h"
+
+#include "nats/link_subscription.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "nats/bus_thread.h"
+#include "nats/link_fence.h"
+#include "nats/receive.h"
+
+/* How long a cover may stay wider than it needs to be. */
+#define NARROW_AFTER_MS 2000u
+
+/* A BUS_SUBSCRIBED that waits for a fence. */
+struct subscribed {
+	STAILQ_ENTRY(subscribed) entry;
+	uint64_t fence;
+	uint64_t token;
+	unsigned worker;
+};
+
+/* A subscription that is over when the server knows those in its place. */
+struct leaving {
+	STAILQ_ENTRY(leaving) entry;
+	natsSubscription *subscription;
+	uint64_t fence;
+};
+
+/* --- the cover's subscriptions ------------------------------------------ */
+
+static void
+count_subscriptions(struct link *l, int change)
+{
+	atomic_fetch_add(&l->bus->stats.subscriptions, (unsigned)change);
+}
+
+static void *
+join(void *arg, const char *subject)
+{
+	struct link *l = arg;
+	natsSubscription *sub;
+
+	if (l->nc == NULL)
+		return NULL;
+	sub = receive_subscribe(l, subject);
+	if (sub != NULL)
+		count_subscriptions(l, 1);
+	return sub;
+}
+
+static void
+end_subscription(struct link *l, natsSubscription *sub)
+{
+	count_subscriptions(l, -1);
+	/* Harmless when the connection is closed. */
+	(void)natsSubscription_Unsubscribe(sub);
+	natsSubscription_Destroy(sub);
+}
+
+/*
+ * cnats drops messages of a subscription that it has ended, so one that was
+ * replaced stays until all that came by it alone must have arrived.
+ */
+static void
+leave(void *arg, const char *subject, void *handle, bool replaced)
+{
+	struct link *l = arg;
+	struct leaving *late;
+
+	(void)subject;
+	if (handle == NULL)
+		return;
+	if (!replaced) {
+		end_subscription(l, handle);
+		return;
+	}
+	late = xcalloc(1, sizeof(*late));
+	late->subscription = handle;
+	late->fence = link_want_fence(l);
+	STAILQ_INSERT_TAIL(&l->leaving, late, entry);
+}
+
+/* Those behind an answered fence; UINT64_MAX: all. */
+static void
+end_leaving(struct link *l, uint64_t fence)
+{
+	struct leaving *late;
+
+	while ((late = STAILQ_FIRST(&l->leaving)) != NULL &&
+	    late->fence <= fence) {
+		STAILQ_REMOVE_HEAD(&l->leaving, entry);
+		end_subscription(l, late->subscription);
+		free(late);
+	}
+}
+
+static const struct cover_ops COVER_OPS = { .join = join, .leave = leave };
+
+static void
+on_narrow(struct timer *t, void *arg)
+{
+	struct link *l = container_of(t, struct link, narrow);
+
+	(void)arg;
+	cover_narrow(l->cover);
+	link_touch(l);
+}
+
+/* --- what devices want --------------------------------------------------- */
+
+static void NATS_THREAD
+answer_subscribed(struct link *l, uint64_t fence)
+{
+	struct subscribed *s;
+
+	while (
+	    (s = STAILQ_FIRST(&l->subscribed)) != NULL && s->fence <= fence) {
+		struct bus_event e = {
+			.type = BUS_SUBSCRIBED,
+			.link = l->id,
+			.token = s->token,
+		};
+
+		STAILQ_REMOVE_HEAD(&l->subscribed, entry);
+		bus_post(l->bus, s->worker, &e);
+		free(s);
+	}
+}
+
+static bool
+subscription_fits(const struct link *l, struct slice subject)
+{
+	return subject_valid(subject, true) &&
+	    subject.len <= l->bus->options->max_control_line;
+}
+
+void
+link_subscribe(struct link *l, unsigned worker, uint64_t token,
+    struct slice subject)
+{
+	struct subscribed *s = xcalloc(1, sizeof(*s));
+
+	if (subscription_fits(l, subject))
+		cover_add(l->cover, subject);
+	else
+		atomic_fetch_add(&l->bus->stats.unsendable, 1);
+	s->worker = worker;
+	s->token = token;
+	if (l->nc != NULL)
+		s->fence = link_want_fence(l);
+	STAILQ_INSERT_TAIL(&l->subscribed, s, entry);
+	if (l->nc == NULL)
+		answer_subscribed(l, 0);
+}
+
+void
+link_unsubscribe(struct link *l, struct slice subject)
+{
+	if (!subscription_fits(l, subject))
+		return;
+	cover_drop(l->cover, subject);
+	if (cover_is_loose(l->cover) && !timer_is_armed(&l->narrow))
+		timer_arm(l->bus->wheel, &l->narrow,
+		    l->bus->now_ms + NARROW_AFTER_MS);
+	link_touch(l);
+}
+
+/* --- what NATS refuses --------------------------------------------------- */
+
+struct owner_search {
+	const natsConnection *nc;
+	struct link *found;
+};
+
+static bool
+has_connection(struct hash_node *node, void *arg)
+{
+	struct link *l = container_of(node, struct link, by_id);
+	struct owner_search *search = arg;
+
+	if (l->nc == search->nc)
+		search->found = l;
+	return search->found == NULL;
+}
+
+void
+link_on_denied(struct bus *b, const natsConnection *nc, struct slice subject)
+{
+	struct owner_search search = { .nc = nc };
+	struct link *l;
+
+	hash_each(&b->links, has_connection, &search);
+	l = search.found;
+	if (l == NULL)
+		return;
+	if (slice_starts(subject, slice_of(l->inbox, l->inbox_len))) {
+		l->inbox_denied = true;
+		link_fence_by_ping(l);
+	} else {
+		cover_deny(l->cover, subject);
+	}
+}
+
+/* --- the connection ------------------------------------------------------ */
+
+void
+link_subscriptions_on_fence(struct link *l, uint64_t fence)
+{
+	answer_subscribed(l, fence);
+	end_leaving(l, fence);
+}
+
+void
+link_subscriptions_open(struct link *l)
+{
+	cover_join_all(l->cover);
+}
+
+void
+link_subscriptions_close(struct link *l)
+{
+	cover_leave_all(l->cover);
+	end_leaving(l, UINT64_MAX);
+}
+
+void
+link_subscriptions_down(struct link *l)
+{
+	answer_subscribed(l, UINT64_MAX);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+void
+link_subscriptions_init(struct link *l)
+{
+	STAILQ_INIT(&l->subscribed);
+	STAILQ_INIT(&l->leaving);
+	l->cover = cover_new(&COVER_OPS, l);
+	timer_init(&l->narrow, on_narrow);
+}
+
+void
+link_subscriptions_fini(struct link *l)
+{
+	struct subscribed *s;
+
+	while ((s = STAILQ_FIRST(&l->subscribed)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->subscribed, entry);
+		free(s);
+	}
+	timer_cancel(l->bus->wheel, &l->narrow);
+	cover_free(&l->cover);
+}
