@@ -309,6 +309,8 @@ static bool NATS_THREAD
 fall_asleep(struct bus *b)
 {
 	waker_arm(&b->waker);
+	/* Before that the flusher's writes woke nobody. */
+	link_touch_flushing(b);
 	if (TAILQ_EMPTY(&b->dirty) && mailbox_len(&b->mailbox) == 0 &&
 	    (b->n_congested > 0 || !has_requests(b)) && !has_room_again(b)) {
 		set_alarm(b);

@@ -29,7 +29,12 @@ struct wanted {
 	TAILQ_ENTRY(wanted)
 	entry;
 	size_t refs;
-	bool denied; /* in cover.denied, not in a subscription */
+	enum {
+		PLACED, /* within a subscription */
+		APART,  /* in cover.apart, joined on its own */
+		DENIED  /* in cover.denied, not joined */
+	} state;
+	void *handle; /* APART */
 	size_t len;
 	char filter[];
 };
@@ -60,6 +65,7 @@ struct reserved {
 
 struct cover {
 	struct wanted_list denied; /* what NATS has refused */
+	struct wanted_list apart;  /* whose common subscription it has */
 	const struct cover_ops *ops;
 	void *arg;
 	struct hash wanted;
@@ -90,6 +96,7 @@ cover_new(const struct cover_ops *ops, void *arg)
 	hash_init(&c->wanted, wanted_matches);
 	cover_tree_init(&c->tree);
 	TAILQ_INIT(&c->denied);
+	TAILQ_INIT(&c->apart);
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->loose);
 	TAILQ_INIT(&c->fresh);
@@ -301,6 +308,25 @@ wanted_find(const struct cover *c, struct slice filter)
 	return node != NULL ? container_of(node, struct wanted, node) : NULL;
 }
 
+/* A subscription of its own, though it overlaps others. */
+static void
+join_apart(struct cover *c, struct wanted *w)
+{
+	w->state = APART;
+	w->handle = c->ops->join(c->arg, w->filter);
+	TAILQ_INSERT_TAIL(&c->apart, w, entry);
+	c->n++;
+}
+
+static void
+leave_apart(struct cover *c, struct wanted *w)
+{
+	TAILQ_REMOVE(&c->apart, w, entry);
+	c->n--;
+	c->ops->leave(c->arg, w->filter, w->handle, false);
+	w->handle = NULL;
+}
+
 /* Take it out of the subscription that it lies in. */
 static void
 unplace(struct cover *c, struct wanted *w)
@@ -331,35 +357,104 @@ cover_drop(struct cover *c, struct slice filter)
 		return;
 	hash_remove(&c->wanted, &w->node);
 	reserved_count(c, filter, false);
-	if (w->denied)
+	if (w->state == DENIED)
 		TAILQ_REMOVE(&c->denied, w, entry);
+	else if (w->state == APART)
+		leave_apart(c, w);
 	else
 		unplace(c, w);
 	free(w);
+}
+
+/* The subscription to exactly this, or NULL. */
+static struct subscription *
+subscription_find(struct cover *c, struct slice subject)
+{
+	struct subscription *s;
+
+	cover_tree_overlaps(&c->tree, subject);
+	if (c->tree.n_found != 1)
+		return NULL;
+	s = found_at(c, 0);
+	return slice_eq(slice_of(s->subject, s->len), subject) ? s : NULL;
+}
+
+static void
+deny(struct cover *c, struct wanted *w)
+{
+	w->state = DENIED;
+	TAILQ_INSERT_TAIL(&c->denied, w, entry);
+}
+
+/*
+ * NATS has refused `s`. If somebody wants just that, the others may do
+ * without it; if it was made up for filters that overlap, each of those is
+ * to be judged by itself.
+ */
+static void
+take_apart(struct cover *c, struct subscription *s)
+{
+	struct wanted *asked = wanted_find(c, slice_of(s->subject, s->len));
+	struct wanted_list within = TAILQ_HEAD_INITIALIZER(within);
+	struct wanted *w;
+
+	if (asked != NULL && asked->state != PLACED)
+		asked = NULL;
+	TAILQ_CONCAT(&within, &s->wanted, entry);
+	cover_tree_remove(&s->leaf);
+	TAILQ_REMOVE(s->loose ? &c->loose : &c->all, s, entry);
+	c->n--;
+	/* Behind nothing: it never brought a message. */
+	c->ops->leave(c->arg, s->subject, s->handle, false);
+	free(s);
+	while ((w = TAILQ_FIRST(&within)) != NULL) {
+		TAILQ_REMOVE(&within, w, entry);
+		if (w == asked)
+			deny(c, w);
+		else if (asked != NULL)
+			place(c, w);
+		else
+			join_apart(c, w);
+	}
+	settle(c);
 }
 
 void
 cover_deny(struct cover *c, struct slice filter)
 {
 	struct wanted *w = wanted_find(c, filter);
+	struct subscription *s;
 
-	if (w == NULL || w->denied)
+	if (w != NULL && w->state == APART) {
+		leave_apart(c, w);
+		deny(c, w);
 		return;
-	unplace(c, w);
-	w->denied = true;
-	TAILQ_INSERT_TAIL(&c->denied, w, entry);
-	cover_narrow(c);
+	}
+	s = subscription_find(c, filter);
+	if (s != NULL)
+		take_apart(c, s);
+}
+
+bool
+cover_is_denied(const struct cover *c, struct slice filter)
+{
+	const struct wanted *w = wanted_find(c, filter);
+
+	return w != NULL && w->state == DENIED;
 }
 
 /* A new connection may be allowed what the last one was not. */
 static void
-try_denied(struct cover *c)
+try_refused(struct cover *c)
 {
 	struct wanted *w;
 
+	TAILQ_CONCAT(&c->denied, &c->apart, entry);
 	while ((w = TAILQ_FIRST(&c->denied)) != NULL) {
 		TAILQ_REMOVE(&c->denied, w, entry);
-		w->denied = false;
+		if (w->state == APART)
+			c->n--;
+		w->state = PLACED;
 		place(c, w);
 	}
 	settle(c);
@@ -415,14 +510,20 @@ cover_join_all(struct cover *c)
 {
 	list_join(c, &c->all);
 	list_join(c, &c->loose);
-	try_denied(c);
+	try_refused(c);
 }
 
 void
 cover_leave_all(struct cover *c)
 {
+	struct wanted *w;
+
 	list_leave(c, &c->all);
 	list_leave(c, &c->loose);
+	TAILQ_FOREACH(w, &c->apart, entry) {
+		c->ops->leave(c->arg, w->filter, w->handle, false);
+		w->handle = NULL;
+	}
 }
 
 size_t
@@ -436,7 +537,10 @@ cover_each(const struct cover *c, void (*fn)(void *arg, const char *subject),
     void *arg)
 {
 	struct subscription *s;
+	struct wanted *w;
 
+	TAILQ_FOREACH(w, &c->apart, entry)
+		fn(arg, w->filter);
 	TAILQ_FOREACH(s, &c->all, entry)
 		fn(arg, s->subject);
 	TAILQ_FOREACH(s, &c->loose, entry)

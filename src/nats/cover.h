@@ -11,6 +11,8 @@
  * overlaps others takes their place together with them: equal tokens stay,
  * different ones become `*`, different lengths `>`.
  *
+ * Only what NATS refuses breaks that, see cover_deny.
+ *
  * A subscription that nobody needs ends at once. One that has become wider
  * than what is left of its filters is narrowed by cover_narrow only, which
  * its owner calls after a while, so that devices that come and go do not make
@@ -52,11 +54,15 @@ bool cover_add(struct cover *c, struct slice filter);
 /* One less wants it; that there was one is the caller's promise. */
 void cover_drop(struct cover *c, struct slice filter);
 /*
- * NATS has refused a subscription to exactly this: leave it out, so that what
- * lies within it gets subscriptions of its own. It is tried again by
- * cover_join_all. Harmless when nobody wants it.
+ * NATS has refused a subscription to exactly this. A filter that somebody
+ * wants is left out, and what lies within it gets subscriptions of its own. A
+ * subscription that was made up for filters that overlap is taken apart: each
+ * has its own then, and what several of them match comes several times. All
+ * is tried again by cover_join_all. Harmless when there is none.
  */
 void cover_deny(struct cover *c, struct slice filter);
+/* Is this filter wanted, and left out? */
+bool cover_is_denied(const struct cover *c, struct slice filter);
 /* Is anything wider than it needs to be? */
 bool cover_is_loose(const struct cover *c);
 /* Make it as narrow as adding what is wanted afresh would. */

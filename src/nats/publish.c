@@ -120,7 +120,7 @@ add_message_id(struct link *l, const struct ack *a, struct headers *h)
 {
 	struct buf id = { 0 };
 
-	buf_printf(&id, "%s.%" PRIu64, l->fence_subject, a->seq);
+	buf_printf(&id, "%s%" PRIu64, l->inbox, a->seq);
 	buf_append_byte(&id, '\0');
 	add_header(h, MESSAGE_ID, (const char *)buf_ptr(&id));
 	buf_fini(&id);

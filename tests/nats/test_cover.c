@@ -429,6 +429,52 @@ Test(cover, finds_its_way_among_many)
 	cr_expect(cover_count(cover) == MAX_LIVE - 1);
 }
 
+Test(cover, takes_a_refused_join_apart)
+{
+	add("a.*");
+	add("*.b");
+	EXPECT_LIVE("*.*");
+	cover_deny(cover, SLICE("*.*"));
+	EXPECT_LIVE("a.*", "*.b");
+	cover_deny(cover, SLICE("*.b"));
+	EXPECT_LIVE("a.*");
+	cr_expect(cover_is_denied(cover, SLICE("*.b")));
+	cr_expect_not(cover_is_denied(cover, SLICE("a.*")));
+	add("c.d");
+	EXPECT_LIVE("a.*", "c.d");
+	drop("a.*");
+	drop("*.b");
+	EXPECT_LIVE("c.d");
+}
+
+Test(cover, tries_the_join_again_after_a_reconnect)
+{
+	add("a.*");
+	add("*.b");
+	cover_deny(cover, SLICE("*.*"));
+	cover_leave_all(cover);
+	cr_expect_eq(n_live, 0);
+	cover_join_all(cover);
+	EXPECT_LIVE("*.*");
+	/* And once more. */
+	cover_deny(cover, SLICE("*.*"));
+	EXPECT_LIVE("a.*", "*.b");
+}
+
+Test(cover, takes_apart_what_would_be_joined_again)
+{
+	add("*.*");
+	add("a.*");
+	add("*.b");
+	EXPECT_LIVE("*.*");
+	/* Somebody wants just this; the others are joined to the same. */
+	cover_deny(cover, SLICE("*.*"));
+	cr_expect(cover_is_denied(cover, SLICE("*.*")));
+	EXPECT_LIVE("*.*");
+	cover_deny(cover, SLICE("*.*"));
+	EXPECT_LIVE("a.*", "*.b");
+}
+
 Test(cover, leaves_out_what_was_refused_and_tries_it_again)
 {
 	struct cover *c = cover_new(&OPS, NULL);
