@@ -58,6 +58,13 @@ buf_ptr(const struct buf *b)
 	return b->base != NULL ? b->base + b->start : NULL;
 }
 
+/* Change the byte `at` of the content. */
+static inline void
+buf_set(struct buf *b, size_t at, uint8_t c)
+{
+	b->base[b->start + at] = c;
+}
+
 /* The content; valid until the buffer is changed. */
 static inline struct slice
 buf_slice(const struct buf *b)

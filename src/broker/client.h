@@ -159,7 +159,8 @@ void client_on_login(struct client *c, enum bus_result result,
 void client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
     enum mqtt_reason reason, const char *why) WORKER_THREAD;
 /* client_subscribe: NATS has one more of its subscriptions. */
-void subscribe_settled(struct home *h, struct pending *p) WORKER_THREAD;
+void subscribe_settled(struct home *h, struct pending *p,
+    enum bus_result result) WORKER_THREAD;
 
 /*
  * Reason String, if the client wants them and it fits into a packet that has

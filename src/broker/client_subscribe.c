@@ -22,12 +22,17 @@
 /* A client that takes none may have asked for all of them so often. */
 #define RETAINED_TIMES 4
 
-/* A new subscription whose retained messages are to be sent. */
+/* A subscription that NATS is asked for, or has retained messages to send. */
 struct wanted {
 	char *filter;
+	size_t at; /* its code in SUBACK */
 	uint32_t id;
 	uint8_t qos;
 	bool no_local;
+	bool retained;     /* its retained messages are to be sent */
+	uint8_t n_asked;   /* of the bus: the filter, and its parent */
+	uint8_t n_denied;  /* of those */
+	uint8_t n_waiting; /* of those */
 };
 
 /* A SUBSCRIBE whose SUBACK waits for NATS. */
@@ -35,6 +40,7 @@ struct pending_subscribe {
 	struct pending p;
 	uint32_t epoch;   /* of the session, when it came */
 	unsigned waiting; /* answers of the bus */
+	size_t next;      /* of `wanted`, to be answered */
 	struct buf codes;
 	const char *why; /* the first filter was refused; constant */
 	struct wanted *wanted;
@@ -96,12 +102,45 @@ send_retained(struct client *c, const struct wanted *w)
 			h->broker->options->queue.max_queued_messages);
 }
 
+static uint8_t
+failure_code(const struct session *s, enum mqtt_reason rc)
+{
+	return s->version == MQTT_V5 ? (uint8_t)rc : MQTT_V3_SUBACK_FAILURE;
+}
+
+/*
+ * The identity of the device has no right to any of it. v5 [MQTT-3.9.3-1]
+ * says so in the code of this filter.
+ */
+static void WORKER_THREAD
+refuse_denied(struct home *h, struct session *s, struct pending_subscribe *ps,
+    const struct wanted *w)
+{
+	struct subscription *sub =
+	    session_find_subscription(s, slice_str(w->filter));
+
+	buf_set(&ps->codes, w->at, failure_code(s, MQTT_RC_NOT_AUTHORIZED));
+	if (ps->why == NULL)
+		ps->why = "NATS does not permit it";
+	if (sub != NULL)
+		life_leave_subscription(h, s, &sub);
+}
+
+static bool
+is_denied(const struct wanted *w)
+{
+	return w->n_asked > 0 && w->n_denied == w->n_asked;
+}
+
 static void WORKER_THREAD
 finish(struct home *h, struct pending_subscribe *ps)
 {
 	struct session *s = slots_get(&h->sessions, ps->p.session);
 	struct client *c = s != NULL ? s->client : NULL;
 
+	for (size_t i = 0; s != NULL && i < ps->n_wanted; i++)
+		if (is_denied(&ps->wanted[i]))
+			refuse_denied(h, s, ps, &ps->wanted[i]);
 	if (c != NULL && s->epoch == ps->epoch) {
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
 		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
@@ -109,39 +148,59 @@ finish(struct home *h, struct pending_subscribe *ps)
 		    client_reason_string(c, ps->why, buf_len(&ps->codes)));
 		client_touch(c);
 		for (size_t i = 0; i < ps->n_wanted; i++)
-			send_retained(c, &ps->wanted[i]);
+			if (ps->wanted[i].retained &&
+			    !is_denied(&ps->wanted[i]))
+				send_retained(c, &ps->wanted[i]);
 	}
 	pending_remove(h, &ps->p);
 	subscribing_free(&ps->p);
 }
 
 void
-subscribe_settled(struct home *h, struct pending *p)
+subscribe_settled(struct home *h, struct pending *p, enum bus_result result)
 {
 	struct pending_subscribe *ps =
 	    container_of(p, struct pending_subscribe, p);
+	struct wanted *w;
 
+	/* Answers come in the order of the questions. */
+	while (ps->wanted[ps->next].n_waiting == 0)
+		ps->next++;
+	w = &ps->wanted[ps->next];
+	w->n_waiting--;
+	w->n_denied += result == BUS_DENIED;
 	if (--ps->waiting == 0)
 		finish(h, ps);
 }
 
+/* v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
+static bool
+wants_retained(uint8_t handling, bool is_new)
+{
+	return handling == MQTT_RETAIN_SEND ||
+	    (handling == MQTT_RETAIN_SEND_IF_NEW && is_new);
+}
+
 static void
-want_retained(struct pending_subscribe *ps, const struct subscription *sub,
-    uint8_t handling, bool is_new)
+remember(struct pending_subscribe *ps, const struct subscription *sub,
+    bool retained, unsigned n_asked)
 {
 	struct wanted *w;
 
-	/* v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
-	if (handling == MQTT_RETAIN_DONT_SEND ||
-	    (handling == MQTT_RETAIN_SEND_IF_NEW && !is_new))
+	if (!retained && n_asked == 0)
 		return;
+	ps->waiting += n_asked;
 	ps->wanted =
 	    xrealloc(ps->wanted, (ps->n_wanted + 1) * sizeof(*ps->wanted));
 	w = &ps->wanted[ps->n_wanted++];
 	*w = (struct wanted){ .filter = xmemdup0(sub->filter, sub->filter_len),
+		.at = buf_len(&ps->codes),
 		.id = sub->id,
 		.qos = sub->qos,
-		.no_local = sub->no_local };
+		.no_local = sub->no_local,
+		.retained = retained,
+		.n_asked = (uint8_t)n_asked,
+		.n_waiting = (uint8_t)n_asked };
 }
 
 static enum mqtt_reason WORKER_THREAD
@@ -182,8 +241,7 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	if (rc != MQTT_RC_SUCCESS && ps->why == NULL)
 		ps->why = why != NULL ? why : mqtt_reason_text(rc);
 	if (rc != MQTT_RC_SUCCESS)
-		return c->version == MQTT_V5 ? (uint8_t)rc
-					     : MQTT_V3_SUBACK_FAILURE;
+		return failure_code(s, rc);
 	sub = session_find_subscription(s, pf->filter);
 	is_new = sub == NULL;
 	if (is_new) /* else v3.1.1 [MQTT-3.8.4-3]: replaced */
@@ -193,9 +251,8 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	sub->no_local = pf->no_local;
 	sub->retain_as_published = pf->retain_as_published;
 	life_enter_subscription(h, s, sub);
-	if (is_new)
-		ps->waiting += life_join_nats(h, s, sub, ps->p.token);
-	want_retained(ps, sub, pf->retain_handling, is_new);
+	remember(ps, sub, wants_retained(pf->retain_handling, is_new),
+	    is_new ? life_join_nats(h, s, sub, ps->p.token) : 0);
 	return pf->qos;
 }
 

@@ -218,7 +218,7 @@ on_event(struct home *h, struct bus_event *e)
 		publish_settled(h, p, e->result, e->text);
 		break;
 	case PENDING_SUBSCRIBE:
-		subscribe_settled(h, p);
+		subscribe_settled(h, p, e->result);
 		break;
 	case PENDING_LOGIN:
 		life_login_settled(h, p, e->result, e->link);

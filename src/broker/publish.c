@@ -226,11 +226,13 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
 }
 
 /*
- * NATS cannot carry it, however often the device sends it. 3.x has no word
+ * NATS does not take it, however often the device sends it. 3.x has no word
  * for that: acknowledged and dropped, as in client_publish, or closed.
+ * v3.1.1 [MQTT-3.3.5-2]
  */
 static void WORKER_THREAD
-settle_unsendable(struct home *h, struct session *s, struct received *e)
+settle_hopeless(struct home *h, struct session *s, struct received *e,
+    enum mqtt_reason reason)
 {
 	uint16_t packet_id = e->packet_id;
 	uint8_t qos = e->qos;
@@ -243,7 +245,7 @@ settle_unsendable(struct home *h, struct session *s, struct received *e)
 	if (s->client == NULL)
 		return;
 	if (closes)
-		client_close(s->client, MQTT_RC_PACKET_TOO_LARGE, NULL);
+		client_close(s->client, reason, NULL);
 	else
 		client_answer_publish(s->client, qos, packet_id,
 		    MQTT_RC_SUCCESS, NULL);
@@ -264,8 +266,10 @@ settle(struct home *h, struct pending *p, enum mqtt_reason reason,
 	e = s != NULL ? receiving_find(&s->receiving, p->packet_id) : NULL;
 	if (e == NULL || e->token != p->token)
 		return; /* its Network Connection is gone */
-	if (reason == MQTT_RC_PACKET_TOO_LARGE && s->version != MQTT_V5) {
-		settle_unsendable(h, s, e);
+	if (s->version != MQTT_V5 &&
+	    (reason == MQTT_RC_PACKET_TOO_LARGE ||
+		reason == MQTT_RC_NOT_AUTHORIZED)) {
+		settle_hopeless(h, s, e, reason);
 		return;
 	}
 	qos = e->qos;
@@ -289,6 +293,8 @@ result_reason(const struct pending *p, enum bus_result result)
 			return MQTT_RC_UNSPECIFIED_ERROR;
 		return p->reached ? MQTT_RC_SUCCESS
 				  : MQTT_RC_NO_MATCHING_SUBSCRIBERS;
+	case BUS_DENIED:
+		return MQTT_RC_NOT_AUTHORIZED;
 	case BUS_REFUSED:
 		return MQTT_RC_QUOTA_EXCEEDED;
 	case BUS_UNSENDABLE:
@@ -308,6 +314,8 @@ result_text(enum bus_result result)
 		return "no stream has this subject";
 	case BUS_TIMEOUT:
 		return "nobody acknowledged in time";
+	case BUS_DENIED:
+		return "NATS does not permit it";
 	case BUS_UNSENDABLE:
 		return "larger than NATS takes";
 	default:
@@ -366,7 +374,7 @@ on_again(struct timer *t, void *arg)
 static bool
 is_worth_another_try(const struct pending_will *w, enum bus_result result)
 {
-	if (w->p.settled || result == BUS_UNSENDABLE)
+	if (w->p.settled || result == BUS_UNSENDABLE || result == BUS_DENIED)
 		return false;
 	/* The identity it was to go under is gone, and does not come back. */
 	if (result == BUS_DOWN && w->link != 0)

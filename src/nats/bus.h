@@ -50,7 +50,8 @@ enum bus_request_type {
 	 * One more / one less wants `subject` (a NATS subscription, wildcards
 	 * allowed; a heap string that is given away). Counted per subject and
 	 * link. A SUBSCRIBE is answered by BUS_SUBSCRIBED when the NATS server
-	 * surely has it, or at once while the link is down.
+	 * surely has it, or at once while the link is down; BUS_DENIED: the
+	 * server refuses it. Answers come in the order of requests.
 	 */
 	BUS_SUBSCRIBE,
 	BUS_UNSUBSCRIBE,
@@ -111,7 +112,7 @@ bus_request_fini(struct bus_request *r)
 
 enum bus_event_type {
 	BUS_SETTLED,    /* result */
-	BUS_SUBSCRIBED, /* token of the SUBSCRIBE */
+	BUS_SUBSCRIBED, /* token of the SUBSCRIBE, and result */
 	BUS_IDENTIFIED, /* result, and link when it is BUS_OK */
 	BUS_DELIVERY,   /* `delivery`, whatever bus_deliver was given */
 	BUS_LINK        /* link, result: BUS_OK is up, BUS_DOWN is down */
@@ -120,6 +121,7 @@ enum bus_event_type {
 enum bus_result {
 	BUS_OK,            /* reply, PubAck or barrier, as the policy asks */
 	BUS_NO_RESPONDERS, /* nobody there: ACK_REPLY and ACK_STREAM */
+	BUS_DENIED,        /* NATS does not permit it to this user */
 	BUS_REFUSED,       /* a PubAck with an error; login refused */
 	BUS_TIMEOUT,       /* no reply after every attempt */
 	BUS_DOWN,          /* NATS is away (BUS_IDENTIFIED, BUS_LINK) */
@@ -134,7 +136,7 @@ struct bus_event {
 	union {
 		void *delivery;
 		/*
-		 * BUS_SETTLED with BUS_REFUSED: the server's text, a heap
+		 * BUS_SETTLED, not with BUS_OK: the server's text, a heap
 		 * string that the receiver frees; may be NULL.
 		 */
 		char *text;

@@ -22,6 +22,7 @@
 #include "nats/credential.h"
 #include "nats/device.h"
 #include "nats/link_connect.h"
+#include "nats/link_denial.h"
 #include "nats/link_fence.h"
 #include "nats/link_subscription.h"
 #include "nats/publish.h"
@@ -154,20 +155,27 @@ go_up(struct link *l)
 }
 
 void
-link_on_fence(struct link *l, uint64_t fence)
+link_settle_fence(struct link *l, uint64_t fence)
 {
 	struct ack *a;
 
-	if (fence <= l->fences_answered || fence > l->fences_sent)
-		return;
-	l->fences_answered = fence;
-	take_max_payload(l);
 	if (l->state == LINK_SYNCING)
 		go_up(l);
 	link_subscriptions_on_fence(l, fence);
 	while ((a = ack_behind(&l->acks, fence)) != NULL)
 		publish_settle(l, a, BUS_OK, NULL);
 	link_touch(l);
+}
+
+void
+link_on_fence(struct link *l, uint64_t fence)
+{
+	if (fence <= l->fences_answered || fence > l->fences_sent)
+		return;
+	l->fences_answered = fence;
+	take_max_payload(l);
+	if (!link_denial_defers(l, fence))
+		link_settle_fence(l, fence);
 }
 
 static void
@@ -270,6 +278,7 @@ close_connection(struct link *l)
 	}
 	l->adapter = NULL;
 	l->nc = NULL;
+	link_denial_reset(l);
 	l->fences_answered = l->fences_sent;
 	l->fence_wanted = false;
 	publish_check_output(l);
@@ -527,6 +536,7 @@ link_new(struct bus *b, uint32_t id, struct device *device)
 	timer_init(&l->watch, on_watch);
 	timer_init(&l->expire, on_expire);
 	link_subscriptions_init(l);
+	link_denial_init(l);
 	make_names(l);
 	l->gate = receive_gate_new(b, id);
 	key = slice_of(&l->id, sizeof(l->id));

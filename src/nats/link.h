@@ -71,6 +71,12 @@ struct link {
 	bool fence_wanted;       /* somebody waits for the next one */
 	bool fence_by_ping;      /* the other way does not work here */
 	bool inbox_denied; /* NATS lets its user not subscribe to `inbox` */
+	char *denial;      /* what it has refused last, on this connection */
+	bool was_denied;   /* something but its inbox, on this connection */
+	bool heard_denial; /* since the fence in flight was sent */
+	struct timer late; /* for what may be refused, see link_denial.h */
+	uint64_t late_fence;
+	unsigned late_rounds;
 	STAILQ_HEAD(, leaving) leaving; /* subscriptions that were replaced */
 	struct flush_job *flush;        /* the flusher is at it */
 	uint64_t drain_fence;           /* the one behind everything */
@@ -119,5 +125,7 @@ void link_abort(struct link *l, const char *why) NATS_THREAD;
 
 /* Can a message be published now? Then before anything that waits. */
 bool link_is_writable(const struct link *l);
-/* A fence was answered: everything up to this number is done. */
+/* A fence was answered: the server has handled what is before it. */
 void link_on_fence(struct link *l, uint64_t fence) NATS_THREAD;
+/* Everything that waits for fences up to this number is done. */
+void link_settle_fence(struct link *l, uint64_t fence) NATS_THREAD;

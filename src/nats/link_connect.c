@@ -13,7 +13,7 @@
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
 #include "nats/credential.h"
-#include "nats/link_subscription.h"
+#include "nats/link_denial.h"
 #include "nats/nkey.h"
 
 /* For resolving, TCP, INFO, TLS and CONNECT of one server. */
@@ -25,11 +25,11 @@
 
 static struct log_limit error_limit;
 
-/* A subscription that NATS has refused, on its way to the NATS thread. */
+/* What NATS has refused, on its way to the NATS thread. */
 struct denied {
 	struct mail mail;
 	const natsConnection *nc; /* whose it was; not to be followed */
-	char subject[];
+	char text[];
 };
 
 static void
@@ -37,28 +37,20 @@ on_denied(struct mail *mail, void *owner)
 {
 	struct denied *d = container_of(mail, struct denied, mail);
 
-	link_on_denied(owner, d->nc, slice_str(d->subject));
+	link_on_denied(owner, d->nc, d->text);
 	free(d);
 }
 
-/* `text` ends in: ...Subscription to "SUBJECT". */
 static void
 tell_denied(struct bus_stats *stats, const natsConnection *nc, const char *text)
 {
 	struct bus *b = container_of(stats, struct bus, stats);
-	const char *quote =
-	    text != NULL ? strstr(text, "ubscription to \"") : NULL;
-	struct denied *d;
-	size_t len;
+	size_t len = strlen(text);
+	struct denied *d = xcalloc(1, sizeof(*d) + len + 1);
 
-	if (quote == NULL)
-		return;
-	quote = strchr(quote, '"') + 1;
-	len = strcspn(quote, "\"");
-	d = xcalloc(1, sizeof(*d) + len + 1);
 	d->mail.handle = on_denied;
 	d->nc = nc;
-	memcpy(d->subject, quote, len);
+	memcpy(d->text, text, len);
 	mailbox_post(&b->mailbox, &d->mail);
 }
 
@@ -78,7 +70,8 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus error, void *arg)
 	(void)sub;
 	if (error == NATS_NOT_PERMITTED) {
 		atomic_fetch_add(&stats->permission_errors, 1);
-		tell_denied(stats, nc, text);
+		if (text != NULL)
+			tell_denied(stats, nc, text);
 	}
 	if (log_limit_pass(&error_limit, &held))
 		log_warning("NATS server says: %s (%lu more like this)",

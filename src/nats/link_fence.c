@@ -155,6 +155,7 @@ link_send_fence(struct link *l)
 	l->fence_wanted = false;
 	l->fence_since_ms = l->bus->now_ms;
 	l->fences_sent++;
+	l->heard_denial = false;
 	if (l->fence_by_ping) {
 		start_flush(l);
 		return;

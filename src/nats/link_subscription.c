@@ -7,6 +7,7 @@
 #include "nats/link_subscription.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
@@ -22,6 +23,7 @@ struct subscribed {
 	uint64_t fence;
 	uint64_t token;
 	unsigned worker;
+	char subject[];
 };
 
 /* A subscription that is over when the server knows those in its place. */
@@ -122,10 +124,13 @@ answer_subscribed(struct link *l, uint64_t fence)
 	    (s = STAILQ_FIRST(&l->subscribed)) != NULL && s->fence <= fence) {
 		struct bus_event e = {
 			.type = BUS_SUBSCRIBED,
+			.result = BUS_OK,
 			.link = l->id,
 			.token = s->token,
 		};
 
+		if (cover_is_denied(l->cover, slice_str(s->subject)))
+			e.result = BUS_DENIED;
 		STAILQ_REMOVE_HEAD(&l->subscribed, entry);
 		bus_post(l->bus, s->worker, &e);
 		free(s);
@@ -143,12 +148,13 @@ void
 link_subscribe(struct link *l, unsigned worker, uint64_t token,
     struct slice subject)
 {
-	struct subscribed *s = xcalloc(1, sizeof(*s));
+	struct subscribed *s = xcalloc(1, sizeof(*s) + subject.len + 1);
 
 	if (subscription_fits(l, subject))
 		cover_add(l->cover, subject);
 	else
 		atomic_fetch_add(&l->bus->stats.unsendable, 1);
+	memcpy(s->subject, subject.ptr, subject.len);
 	s->worker = worker;
 	s->token = token;
 	if (l->nc != NULL)
@@ -172,38 +178,15 @@ link_unsubscribe(struct link *l, struct slice subject)
 
 /* --- what NATS refuses --------------------------------------------------- */
 
-struct owner_search {
-	const natsConnection *nc;
-	struct link *found;
-};
-
-static bool
-has_connection(struct hash_node *node, void *arg)
-{
-	struct link *l = container_of(node, struct link, by_id);
-	struct owner_search *search = arg;
-
-	if (l->nc == search->nc)
-		search->found = l;
-	return search->found == NULL;
-}
-
 void
-link_on_denied(struct bus *b, const natsConnection *nc, struct slice subject)
+link_subscription_denied(struct link *l, struct slice subject)
 {
-	struct owner_search search = { .nc = nc };
-	struct link *l;
+	struct subscribed *s;
 
-	hash_each(&b->links, has_connection, &search);
-	l = search.found;
-	if (l == NULL)
-		return;
-	if (slice_starts(subject, slice_of(l->inbox, l->inbox_len))) {
-		l->inbox_denied = true;
-		link_fence_by_ping(l);
-	} else {
-		cover_deny(l->cover, subject);
-	}
+	cover_deny(l->cover, subject);
+	/* What was subscribed in its place may be refused, too. */
+	STAILQ_FOREACH(s, &l->subscribed, entry)
+		s->fence = link_want_fence(l);
 }
 
 /* --- the connection ------------------------------------------------------ */

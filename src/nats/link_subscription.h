@@ -12,12 +12,9 @@
 
 #include <stdint.h>
 
-#include <nats/nats.h>
-
 #include "base/slice.h"
 #include "base/thread.h"
 
-struct bus;
 struct link;
 
 void link_subscriptions_init(struct link *l);
@@ -37,10 +34,5 @@ void link_subscriptions_close(struct link *l);
 /* The link is down: nobody waits for its connection. */
 void link_subscriptions_down(struct link *l) NATS_THREAD;
 
-/*
- * NATS has refused a subscription on the connection `nc`, which may be gone.
- * If it was to the link's inbox, its replies go through the daemon's own from
- * now on: devices need no rights on it.
- */
-void link_on_denied(struct bus *b, const natsConnection *nc,
-    struct slice subject);
+/* NATS has refused a subscription to exactly this. */
+void link_subscription_denied(struct link *l, struct slice subject);

@@ -514,6 +514,18 @@ publish_rewind(struct link *l)
 }
 
 void
+publish_on_denied(struct link *l, struct slice subject, const char *text)
+{
+	struct ack *a, *next;
+
+	TAILQ_FOREACH_SAFE(a, &l->acks.all, by_seq, next)
+		if (a->n_sent > 0 &&
+		    slice_eq(message_subject(a->message), subject))
+			publish_settle(l, a, BUS_DENIED, xstrdup(text));
+	arm_expire(l);
+}
+
+void
 publish_expire(struct link *l)
 {
 	struct ack *a;

@@ -31,6 +31,12 @@ void publish_on_reply(struct link *l, uint64_t seq, struct slice body,
 /* Something was written: has the link room again? */
 void publish_check_output(struct link *l);
 /* Settle all with this result and drop the rest. */
+/*
+ * NATS does not let this link's user publish to `subject`: what was published
+ * to it and not answered yet is settled, BUS_DENIED.
+ */
+void publish_on_denied(struct link *l, struct slice subject,
+    const char *text) NATS_THREAD;
 void publish_give_up(struct link *l, enum bus_result result) NATS_THREAD;
 /* Drop everything; nobody is told. */
 void publish_drop(struct link *l);

@@ -220,6 +220,70 @@ Test(client_subscribe, is_answered_when_nats_has_it)
 	node_free(&n);
 }
 
+static void
+nats_answers(struct node *n, uint64_t token, enum bus_result result)
+{
+	struct bus_event e = {
+		.type = BUS_SUBSCRIBED,
+		.result = (uint8_t)result,
+		.token = token,
+	};
+
+	fake_bus_event(n->bus, 0, &e);
+	node_run(n);
+}
+
+/* v5 [MQTT-3.9.3-1], v3.1.1 [MQTT-3.9.3-1] */
+Test(client_subscribe, is_refused_where_nats_refuses_it)
+{
+	static const struct {
+		unsigned version;
+		const char *packet;
+		const char *heard;
+	} cases[] = {
+		{ 4, "82 [0001 <r> 01 <a/#> 00 <b/#> 00 <c> 02]",
+		    "SUBACK packet_id=1 codes=0x80,0x80,0x00,0x02" },
+		{ 5, "82 [0001 [] <r> 01 <a/#> 00 <b/#> 00 <c> 02]",
+		    "SUBACK packet_id=1 codes=0x87,0x87,0x00,0x02"
+		    " { Reason String=NATS does not permit it }" },
+	};
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct node *n = node_new();
+		struct device *d =
+		    device_online(n, 0, (uint8_t)cases[i].version, "d", true);
+		uint64_t token;
+
+		fake_bus_set_subscribes(n->bus, false);
+		device_say(d, "31 [<r>%s 'kept']",
+		    cases[i].version == 5 ? " []" : "");
+		fake_bus_skip(n->bus, 0);
+		device_say(d, "%s", cases[i].packet);
+		fake_bus_skip(n->bus, 0);
+		token = fake_bus_token(n->bus);
+		nats_answers(n, token, BUS_DENIED); /* r */
+		nats_answers(n, token, BUS_DENIED); /* a.> */
+		nats_answers(n, token, BUS_DENIED); /* a */
+		nats_answers(n, token, BUS_OK);     /* b.> */
+		nats_answers(n, token, BUS_DENIED); /* b alone: never mind */
+		device_hears_nothing(d);
+		nats_answers(n, token, BUS_OK); /* c */
+		device_hears(d, cases[i].heard);
+		/* What was refused is no subscription, and brings nothing. */
+		bus_hears(n, 0, "UNSUBSCRIBE r");
+		bus_hears(n, 0, "UNSUBSCRIBE a.>");
+		bus_hears(n, 0, "UNSUBSCRIBE a");
+		bus_hears_nothing(n, 0);
+		device_hears_nothing(d);
+		device_say(d,
+		    cases[i].version == 5 ? "30 [<a> [] '1'] 30 [<c> [] '2']"
+					  : "30 [<a> '1'] 30 [<c> '2']");
+		device_hears(d, "PUBLISH qos=0 topic=c payload=2");
+		device_hears_nothing(d);
+		node_free(&n);
+	}
+}
+
 Test(client_subscribe, is_not_answered_to_a_later_connection)
 {
 	struct node *n = node_new();

@@ -33,6 +33,9 @@ struct answer {
 #define TIMED_OUT(type)                                                        \
 	BAD(type, "0x80 (unspecified error)", "nobody acknowledged in time")
 #define IS_DOWN(type) type " packet_id=7 reason=0x80 (unspecified error)"
+#define DENIED(type)                                                           \
+	type " packet_id=7 reason=0x87 (not authorized) "                      \
+	     "{ Reason String=NATS does not permit it }"
 #define TOO_LARGE(type)                                                        \
 	BAD(type, "0x97 (quota exceeded)", "larger than NATS takes")
 #define NOBODY(type) type " packet_id=7 reason=0x10 (no matching subscribers)"
@@ -66,6 +69,10 @@ static const struct answer answers[] = {
 	{ ACK_SERVER, BUS_OK, NULL, { OK_V3, REC_V3, OK_V5, REC_V5 } },
 	{ ACK_SERVER, BUS_TIMEOUT, NULL,
 	    { NONE, NONE, TIMED_OUT("PUBACK"), TIMED_OUT("PUBREC") } },
+	{ ACK_SERVER, BUS_DENIED, NULL,
+	    { OK_V3, REC_V3, DENIED("PUBACK"), DENIED("PUBREC") } },
+	{ ACK_REPLY, BUS_DENIED, NULL,
+	    { OK_V3, REC_V3, DENIED("PUBACK"), DENIED("PUBREC") } },
 	{ ACK_SERVER, BUS_UNSENDABLE, NULL,
 	    { OK_V3, REC_V3, TOO_LARGE("PUBACK"), TOO_LARGE("PUBREC") } },
 };

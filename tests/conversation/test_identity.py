@@ -4,7 +4,8 @@
 import pytest
 
 from conversation.deadline import until
-from conversation.mqtt import PUBACK, Closed, Will, connect_packet
+from conversation.mqtt import (PUBACK, PUBREC, SUBACK, V5, V311, Closed, Will,
+                               connect_packet)
 
 CONFIG = """
 authorization {
@@ -78,6 +79,41 @@ def test_subscriptions_are_judged(b):
         n.publish(subject, subject)
     got = [m.topic for m in anna.messages_until("anna/end")]
     assert got == ["anna/x", "shared/x"]
+
+
+def codes(client, *filters):
+    packet_id = client.send_subscribe(*filters)
+    return list(client.wait(SUBACK, packet_id).codes)
+
+
+@pytest.mark.parametrize("version,refused", [(V311, 0x80), (V5, 0x87)])
+def test_a_refused_subscription_is_no_success(b, version, refused):
+    anna = b.mqtt(version=version, **ANNA)
+    assert codes(anna, "anna/#", "bert/#", "other", "shared/+", "#") == [
+        0, refused, refused, 0, refused]
+    assert codes(anna, "bert/x") == [refused]
+    b.nats(**TEST).publish("anna.x", b"x")
+    assert anna.message().topic == "anna/x"
+
+
+@pytest.mark.parametrize("ack", ["reply", "server"])
+def test_a_refused_publish_says_so(start, ack):
+    nats_server = start.nats_server(CONFIG)
+    daemon = start.daemon(nats_server, {
+        "nats": {"user": "daemon", "password": "d", "identity": "user"},
+        "qos": {"ack": ack, "ack_timeout": "60s"}})
+    b = start.join(daemon, nats_server)
+    b.linked(**TEST)
+    for login in (ANNA, BERT):
+        for qos, type_ in ((1, PUBACK), (2, PUBREC)):
+            client = b.mqtt(version=V5, **login)
+            packet_id = client.send_publish("other", b"x", qos=qos)
+            answer = client.wait(type_, packet_id)
+            assert answer.code == 0x87
+            assert "other" in answer.prop("reason_string")
+            old = b.mqtt(version=V311, **login)
+            packet_id = old.send_publish("other", b"x", qos=qos)
+            old.wait(type_, packet_id)  # 3.1.1 has no word for it
 
 
 def test_devices_meet_where_both_may_be(b):

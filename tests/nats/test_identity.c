@@ -146,6 +146,68 @@ Test(identity, is_judged_by_nats)
 	stop();
 }
 
+/* Subscribe and wait for the server's word. */
+static enum bus_result
+subscribe(uint32_t link, uint64_t token, const char *subject)
+{
+	struct bus_request q = { .type = BUS_SUBSCRIBE, .link = link };
+	struct bus_event e;
+
+	q.token = token;
+	q.subject = strdup(subject);
+	rig_put(&rig, 0, &q);
+	do
+		e = rig_await(&rig, BUS_SUBSCRIBED);
+	while (e.token != token);
+	return e.result;
+}
+
+Test(identity, learns_what_it_may_not_subscribe_to)
+{
+	uint32_t ben;
+
+	start(USERS(BEN));
+	ben = rig_identify(&rig, "ben", "b", BUS_OK);
+	for (unsigned i = 0; i < 20; i++) {
+		char subject[32];
+
+		snprintf(subject, sizeof(subject), "anna.%u", i);
+		cr_assert(subscribe(ben, 2 * i, subject) == BUS_DENIED);
+		snprintf(subject, sizeof(subject), "ben.%u", i);
+		cr_assert(subscribe(ben, 2 * i + 1, subject) == BUS_OK);
+	}
+	/* Each may be had, what the cover makes of them may not. */
+	cr_expect(subscribe(ben, 100, "ben.*.x") == BUS_OK);
+	cr_expect(subscribe(ben, 101, "*.b.*") == BUS_DENIED);
+	cr_expect(subscribe(ben, 102, "ben.q.*") == BUS_OK);
+	stop();
+}
+
+Test(identity, learns_what_it_may_not_publish)
+{
+	static const uint8_t POLICIES[] = { ACK_REPLY, ACK_STREAM, ACK_SERVER };
+	uint32_t ben;
+
+	start(USERS(BEN));
+	rig.options.ack_timeout_ms = 60000;
+	ben = rig_identify(&rig, "ben", "b", BUS_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		struct bus_event e;
+
+		rig_publish_message(&rig, i, POLICIES[i], ben,
+		    message_to("anna.x", 1));
+		do
+			e = rig_await(&rig, BUS_SETTLED);
+		while (e.token != i);
+		cr_expect(e.result == BUS_DENIED, "policy %u: %u", i, e.result);
+		cr_expect_not_null(strstr(e.text, "anna.x"));
+		free(e.text);
+	}
+	rig_publish_message(&rig, 9, ACK_SERVER, ben, message_to("ben.x", 1));
+	cr_expect(rig_settled(&rig, 9) == BUS_OK);
+	stop();
+}
+
 Test(identity, lingers_after_its_last_client)
 {
 	uint64_t until;
