@@ -12,7 +12,7 @@
 #include "base/attr.h"
 #include "base/log.h"
 
-struct role main_role, acceptor_role, worker_role, nats_role;
+struct role main_role, acceptor_role, worker_role, nats_role, store_role;
 
 static _Thread_local enum thread_kind kind;
 static _Thread_local char name[THREAD_NAME_SIZE];
@@ -23,6 +23,7 @@ static const char *const kind_names[] = {
 	[THREAD_ACCEPTOR] = "acceptor",
 	[THREAD_WORKER] = "worker",
 	[THREAD_NATS] = "nats",
+	[THREAD_STORE] = "store",
 };
 
 void
@@ -77,6 +78,12 @@ void
 thread_assert_nats(void)
 {
 	assert_kind(THREAD_NATS);
+}
+
+void
+thread_assert_store(void)
+{
+	assert_kind(THREAD_STORE);
 }
 
 int

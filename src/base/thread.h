@@ -19,12 +19,13 @@
 struct ROLE(capability("thread role")) role {
 	char unused;
 };
-extern struct role main_role, acceptor_role, worker_role, nats_role;
+extern struct role main_role, acceptor_role, worker_role, nats_role, store_role;
 
 #define MAIN_THREAD     ROLE(requires_capability(main_role))
 #define ACCEPTOR_THREAD ROLE(requires_capability(acceptor_role))
 #define WORKER_THREAD   ROLE(requires_capability(worker_role))
 #define NATS_THREAD     ROLE(requires_capability(nats_role))
+#define STORE_THREAD    ROLE(requires_capability(store_role))
 #define ANY_THREAD
 /* Nobody else runs: before the threads start or after they have ended. */
 #define ALONE ROLE(no_thread_safety_analysis)
@@ -34,7 +35,8 @@ enum thread_kind {
 	THREAD_MAIN,
 	THREAD_ACCEPTOR,
 	THREAD_WORKER,
-	THREAD_NATS
+	THREAD_NATS,
+	THREAD_STORE
 };
 
 #define THREAD_NAME_SIZE 16u
@@ -54,6 +56,7 @@ void thread_assert_main(void) ROLE(assert_capability(main_role));
 void thread_assert_acceptor(void) ROLE(assert_capability(acceptor_role));
 void thread_assert_worker(void) ROLE(assert_capability(worker_role));
 void thread_assert_nats(void) ROLE(assert_capability(nats_role));
+void thread_assert_store(void) ROLE(assert_capability(store_role));
 
 /*
  * Start a thread with all signals blocked (signals belong to main). Returns

@@ -63,6 +63,9 @@ message_new(const struct message_parts *parts)
 	m->payload_len = (uint32_t)parts->payload.len;
 	m->publisher = parts->publisher;
 	m->expires_ms = parts->expires_ms;
+	atomic_init(&m->owed, 0);
+	m->stored_refs = 0;
+	m->stored_id = 0;
 	end = put_string(m->bytes, parts->topic);
 	end = put_string(end, parts->subject);
 	end = put_string(end, parts->reply);

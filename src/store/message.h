@@ -5,9 +5,9 @@
  *   struct message | topic 0 | subject 0 | reply 0 | Client Identifier 0 |
  *       properties | payload
  *
- * Shared by every thread and every subscriber; nothing but the count and
- * `answered` changes after message_new. The strings end with a zero that
- * their lengths do not count.
+ * Shared by every thread and every subscriber; nothing but the counts and
+ * what is said of them below changes after message_new. The strings end with
+ * a zero that their lengths do not count.
  */
 #pragma once
 
@@ -34,6 +34,12 @@ struct message {
 	uint32_t payload_len;
 	uint64_t publisher;  /* who sent it, for No Local; 0: nobody here */
 	uint64_t expires_ms; /* clock_wall_ms when it is over; 0: never */
+	/* How many are to store it before `reply` is answered, and a bit: see
+	 * broker/deliver. */
+	atomic_uint owed;
+	/* The store thread's: how many records refer to it, and where it is. */
+	uint32_t stored_refs;
+	uint64_t stored_id; /* 0: not stored */
 	uint8_t bytes[];
 };
 
