@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "broker/calls.h"
 #include "broker/home.h"
 #include "broker/index.h"
 #include "broker/registry.h"
@@ -103,6 +104,7 @@ broker_new(const struct broker_options *options)
 	b->index = index_new();
 	b->registry = registry_new();
 	b->retained = retained_new();
+	b->calls = calls_new();
 	pthread_mutex_init(&b->owned_lock, NULL);
 	hash_init(&b->owned, is_owned_by);
 	b->homes = xcalloc(options->n_workers, sizeof(*b->homes));
@@ -132,6 +134,7 @@ broker_free(struct broker **bp)
 	pthread_mutex_destroy(&b->owned_lock);
 	registry_free(&b->registry);
 	index_free(&b->index);
+	calls_free(&b->calls);
 	matches_fini(&b->inbound);
 	free(b);
 }

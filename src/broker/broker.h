@@ -54,6 +54,8 @@ struct broker_options {
 	bool send_client_id;
 };
 
+struct calls;
+
 struct broker {
 	const struct broker_options *options; /* [I] */
 	struct index *index;                  /* [I] */
@@ -61,6 +63,7 @@ struct broker {
 	struct retained *retained;            /* [I] */
 	pthread_mutex_t owned_lock;
 	struct hash owned;              /* [l] by User Name, identity = user */
+	struct calls *calls;            /* [I] from NATS, to be answered */
 	struct bus *bus;                /* [I] NULL: no NATS at all */
 	struct home **homes;            /* [I] n_workers of them */
 	atomic_uint next_connection;    /* numbers for the log */

@@ -226,7 +226,7 @@ make_message(struct client *c, const struct packet_publish *p)
 		.subject = buf_slice(&h->subject),
 		.payload = p->payload,
 		.qos = p->qos,
-		.retain = p->retain,
+		.retain = p->retain && !topics_is_answer(h),
 		.publisher = c->session->handle };
 
 	if (h->broker->options->send_client_id)
@@ -240,6 +240,17 @@ make_message(struct client *c, const struct packet_publish *p)
 	return message_new(&parts);
 }
 
+static enum ack_policy WORKER_THREAD
+policy_of(struct client *c, const struct packet_publish *p)
+{
+	if (p->qos == 0)
+		return ACK_LOCAL;
+	/* Nobody replies to an answer: what counts is that NATS has it. */
+	if (topics_is_answer(c->home))
+		return ACK_SERVER;
+	return broker_ack_policy(c->home->broker, p->topic);
+}
+
 static void WORKER_THREAD
 publish(struct client *c, const struct packet_publish *p)
 {
@@ -249,10 +260,8 @@ publish(struct client *c, const struct packet_publish *p)
 		.packet_id = p->packet_id,
 		.link = c->session->link,
 		.owner = c->session->owner };
-	enum ack_policy policy =
-	    p->qos > 0 ? broker_ack_policy(h->broker, p->topic) : ACK_LOCAL;
 	enum mqtt_reason reason;
-	uint64_t token = publish_message(h, m, policy, &from, &reason);
+	uint64_t token = publish_message(h, m, policy_of(c, p), &from, &reason);
 	struct received *e;
 
 	message_unref(&m);

@@ -5,8 +5,10 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
+#include "broker/calls.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/publish.h"
@@ -24,6 +26,8 @@ on_message(void *arg, uint32_t link, struct message *m)
 	if (m->retain && link == 0 &&
 	    !retained_set(b->retained, m, b->options->max_retained))
 		atomic_fetch_add(&b->dropped_retained, 1);
+	if (m->is_request)
+		calls_add(b->calls, message_reply(m), clock_mono_ms());
 	index_match(b->index, message_topic(m), to);
 	for (size_t i = 0; i < to->n; i = end) {
 		uint8_t worker = slots_tag(to->items[i].session);

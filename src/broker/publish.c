@@ -163,12 +163,15 @@ request_publish(struct home *h, struct message *m, enum ack_policy policy,
 }
 
 /*
- * A Will is repeated until it is acknowledged. Where a session of this node
+ * What a session of this node has taken is settled: NATS gets it once. A
+ * Will is repeated until it is acknowledged. Where a session of this node
  * may do that, the bus is not to repeat it for ever by itself.
  */
 static uint8_t
-flags_of(const struct pending *p)
+flags_of(const struct pending *p, bool taken)
 {
+	if (p != NULL && p->policy == ACK_REPLY && taken)
+		return BUS_ONCE;
 	if (p == NULL || p->kind != PENDING_WILL ||
 	    (p->policy == ACK_REPLY && p->reached))
 		return 0;
@@ -192,7 +195,7 @@ carry_out(struct home *h, struct message *m, enum ack_policy policy,
 		p->reached = (result & DELIVER_REACHED) != 0;
 	if (goes_to_nats(h, m))
 		request_publish(h, m, p != NULL ? policy : ACK_LOCAL,
-		    flags_of(p), link, token);
+		    flags_of(p, (result & DELIVER_TAKEN) != 0), link, token);
 	return result;
 }
 
@@ -344,8 +347,8 @@ settled_publish(struct home *h, struct pending *p, enum bus_result result,
 static void WORKER_THREAD
 request_will(struct home *h, struct pending_will *w)
 {
-	request_publish(h, w->message, w->p.policy, flags_of(&w->p), w->link,
-	    w->p.token);
+	request_publish(h, w->message, w->p.policy,
+	    flags_of(&w->p, w->p.settled), w->link, w->p.token);
 }
 
 static void WORKER_THREAD

@@ -20,6 +20,12 @@ topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
     const char **why) WORKER_THREAD
 MUST_CHECK;
 
+/*
+ * Is h->subject one that is reserved by NATS, but was given to a device as
+ * Response Topic, and may be answered to?
+ */
+bool topics_is_answer(struct home *h) WORKER_THREAD;
+
 /* Free what h->topic_memos holds. */
 void topics_forget(struct home *h);
 

@@ -66,6 +66,8 @@ enum bus_request_type {
 
 /* Publish again until acknowledged, whatever ack_attempts says (wills). */
 #define BUS_UNTIL_SETTLED 0x01
+/* Never publish again: somebody has it, and only the reply is of interest. */
+#define BUS_ONCE          0x02
 
 /* Credentials of a device towards NATS; free with bus_login_free. */
 struct bus_login {

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "mqtt/mqtt.h"
 #include "mqtt/property.h"
+#include "nats/header_order.h"
 #include "topic/topic.h"
 
 /* What begins so is not a device's to set, nor a device's to see. */
@@ -61,6 +62,9 @@ struct writing {
 	const char *const *pass;
 	struct buf name;
 	struct buf value;
+	struct buf order;  /* names of User Properties with a space before */
+	struct slice last; /* of them */
+	bool unsorted;
 };
 
 static const char *
@@ -110,6 +114,35 @@ write_base64(struct writing *w, const char *name, struct slice value)
 	w->emit(w->arg, name, (const char *)out);
 }
 
+static bool
+is_before(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+
+	return order < 0 || (order == 0 && a.len < b.len);
+}
+
+/* See header_order.h. */
+static void
+note_order(struct writing *w, struct slice name)
+{
+	w->unsorted |= is_before(name, w->last);
+	w->last = name;
+	if (buf_len(&w->order) > 0)
+		buf_append_byte(&w->order, ' ');
+	buf_append_slice(&w->order, name);
+}
+
+static void
+write_order(struct writing *w)
+{
+	if (!w->unsorted)
+		return;
+	buf_append_byte(&w->order, '\0');
+	w->emit(w->arg, HEADER_ORDER, (const char *)buf_ptr(&w->order));
+}
+
 static void
 write_user(struct writing *w, struct slice name, struct slice value)
 {
@@ -118,8 +151,10 @@ write_user(struct writing *w, struct slice name, struct slice value)
 	if (!is_legal_name(name))
 		return;
 	text = string_in(&w->name, name);
-	if (is_users(text, w->pass))
-		w->emit(w->arg, text, value_in(&w->value, value));
+	if (!is_users(text, w->pass))
+		return;
+	note_order(w, name);
+	w->emit(w->arg, text, value_in(&w->value, value));
 }
 
 static void
@@ -174,6 +209,8 @@ header_each(const struct message *m, bool duplicate, uint64_t wall_ms,
 		write_text(&w, "Mqtt-Client", message_client_id(m));
 	while (property_next(&rest, &p))
 		write_property(&w, &p);
+	write_order(&w);
+	buf_fini(&w.order);
 	buf_fini(&w.name);
 	buf_fini(&w.value);
 }

@@ -11,7 +11,7 @@
  *   Message Expiry Interval   Mqtt-Expiry (seconds left)
  *   Correlation Data          Mqtt-Correlation (base64)
  *   Response Topic            Mqtt-Response-Topic
- *   User Property             its own name
+ *   User Property             its own name, see header_order.h
  *
  * User Properties whose names are no legal header names are left out, as are
  * those that mean something to NATS or to us (Nats-, Nmqtt-, KV-, Mqtt-)

@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
 #include "nats/consumer.h"
+#include "nats/header_order.h"
 #include "nats/publish.h"
 
 /* A message from NATS, as far as it was looked at. */
@@ -103,24 +104,27 @@ on_reply(struct arrival *a)
 static void
 read_headers(struct arrival *a, struct header_reading *h)
 {
+	struct header_field *fields;
 	const char **keys = NULL;
+	size_t n_fields = 0;
 	int n = 0;
 
 	if (natsMsgHeader_Keys(a->msg, &keys, &n) != NATS_OK)
 		return;
 	h->wall_ms = clock_wall_ms();
+	fields = xcalloc((size_t)n, sizeof(*fields));
 	for (int i = 0; i < n; i++) {
-		const char **values = NULL;
-		int n_values = 0;
+		struct header_field *f = &fields[n_fields];
 
-		if (natsMsgHeader_Values(a->msg, keys[i], &values, &n_values) !=
+		f->name = keys[i];
+		if (natsMsgHeader_Values(a->msg, keys[i], &f->values, &f->n) ==
 		    NATS_OK)
-			continue;
-		for (int v = 0; v < n_values; v++)
-			if (values[v] != NULL)
-				header_read(h, keys[i], values[v]);
-		free((void *)values);
+			n_fields++;
 	}
+	header_read_fields(h, fields, n_fields);
+	for (size_t i = 0; i < n_fields; i++)
+		free((void *)fields[i].values);
+	free(fields);
 	free((void *)keys);
 }
 
@@ -176,6 +180,21 @@ map_topic(struct bus *b, struct slice subject)
 	return false;
 }
 
+/* A call: the device is to answer to the topic of the reply subject. */
+static void
+add_response_topic(struct arrival *a, struct header_reading *h)
+{
+	struct bus *b = a->link->bus;
+
+	buf_reset(&b->subject);
+	if (subject_to_topic(&b->options->mapping, a->reply, &b->subject) !=
+	    SUBJECT_OK)
+		return;
+	buf_append_byte(&b->subject, '\0');
+	header_read(h, "Mqtt-Response-Topic",
+	    (const char *)buf_ptr(&b->subject));
+}
+
 /* The message as devices may see it, or NULL when they may not. */
 static struct message *
 message_from(struct arrival *a, struct slice subject)
@@ -196,6 +215,8 @@ message_from(struct arrival *a, struct slice subject)
 	read_headers(a, h);
 	parts.topic = buf_slice(&b->topic);
 	parts.is_request = a->reply.len > 0 && is_request(o, subject);
+	if (parts.is_request)
+		add_response_topic(a, h);
 	if (parts.is_request || wants_answer(a, h))
 		parts.reply = a->reply;
 	parts.qos = h->has_qos ? h->qos : a->reply.len > 0;

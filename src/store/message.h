@@ -24,7 +24,7 @@ struct message {
 	uint8_t qos;
 	bool retain;
 	bool from_nats;
-	/* Hand the reply subject to the device as Response Topic. */
+	/* Its Response Topic is the reply subject: a device will answer. */
 	bool is_request;
 	uint16_t topic_len;
 	uint16_t subject_len;

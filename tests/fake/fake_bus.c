@@ -250,6 +250,8 @@ print_publish(struct buf *out, const struct bus_request *r)
 		buf_append_str(out, " from=nats");
 	if (r->link != 0)
 		buf_printf(out, " link=%u", r->link);
+	if (r->flags & BUS_ONCE)
+		buf_append_str(out, " once");
 	if (r->flags & BUS_UNTIL_SETTLED)
 		buf_append_str(out, " until_settled");
 }

@@ -99,6 +99,15 @@ Test(ack, is_never_exhausted_when_it_must_be_settled)
 	}
 }
 
+Test(ack, is_exhausted_after_one_deadline_when_somebody_has_it)
+{
+	struct ack *a = begin(1, BUS_ONCE);
+
+	ack_sent(&table, a, 0);
+	cr_assert(ack_overdue(&table, 1000) == a);
+	cr_expect(ack_is_exhausted(&table, a));
+}
+
 Test(ack, does_not_count_an_outage_as_an_attempt)
 {
 	struct ack *a = begin(1, 0);
