@@ -255,7 +255,7 @@ bus_start(struct bus *b)
 	if (r == 0)
 		r = open_library();
 	if (r == 0)
-		r = helper_start(&b->connector, "nats-connect", &b->mailbox);
+		r = helper_start(&b->connector, "nats-connect");
 	if (r == 0) {
 		b->own = link_new(b, 0, NULL);
 		subscribe_own(b);

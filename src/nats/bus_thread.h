@@ -10,12 +10,12 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/helper.h"
 #include "base/mailbox.h"
 #include "base/queue.h"
 #include "base/timer.h"
 #include "nats/bus.h"
 #include "nats/header.h"
-#include "nats/helper.h"
 #include "nats/lane.h"
 #include "nats/link.h"
 

@@ -342,6 +342,7 @@ link_connect(struct link *l)
 	j = connect_job_new(b->options, &b->stats, &b->waker, l->id,
 	    l->device != NULL ? device_login(l->device) : NULL, b->more_urls,
 	    on_connect);
+	j->job.done = &b->mailbox;
 	l->state = LINK_CONNECTING;
 	helper_post(b->connector, &j->job, l->device == NULL);
 }

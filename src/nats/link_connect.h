@@ -10,8 +10,8 @@
 
 #include <nats/nats.h>
 
+#include "base/helper.h"
 #include "nats/bus.h"
-#include "nats/helper.h"
 #include "nats/link_adapter.h"
 
 enum connect_outcome {

@@ -83,11 +83,11 @@ start_flush(struct link *l)
 
 	if (l->flush != NULL)
 		return;
-	if (b->flusher == NULL &&
-	    helper_start(&b->flusher, "nats-flush", &b->mailbox) < 0)
+	if (b->flusher == NULL && helper_start(&b->flusher, "nats-flush") < 0)
 		return;
 	f = xcalloc(1, sizeof(*f));
 	f->job.mail.handle = on_flushed;
+	f->job.done = &b->mailbox;
 	f->job.run = run_flush;
 	f->job.abandon = abandon_flush;
 	f->link = l;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * helper - a thread for what may block, so that the NATS thread never does:
- * resolving, connecting, waiting for a PONG.
+ * helper - a thread for what may block or takes long, so that an event loop
+ * never does: resolving, connecting, waiting for a PONG, hashing passwords.
  *
- * A job runs in the helper's thread and then comes back as a letter. One
- * after the other, oldest first.
+ * A job runs in the helper's thread and then goes to a mailbox as a letter.
+ * One after the other, oldest first.
  */
 #pragma once
 
@@ -26,15 +26,15 @@ struct helper;
  */
 struct helper_job {
 	struct mail mail;
+	struct mailbox *done; /* where it goes then */
 	TAILQ_ENTRY(helper_job)
 	entry;
 	void (*run)(struct helper_job *job);
 	void (*abandon)(struct helper_job *job);
 };
 
-/* Start one; done jobs go to `done`. Returns 0 or -errno. */
-int helper_start(struct helper **out, const char *name,
-    struct mailbox *done) MUST_CHECK;
+/* Start one. Returns 0 or -errno. */
+int helper_start(struct helper **out, const char *name) MUST_CHECK;
 /* Hand a job over; one that is urgent goes before all that wait. */
 void helper_post(struct helper *h, struct helper_job *job,
     bool urgent) ANY_THREAD;

@@ -5,7 +5,7 @@
  * The struct belongs to whoever leaves last: to helper_stop, or to the
  * thread when that was left alone in a job that does not end.
  */
-#include "nats/helper.h"
+#include "base/helper.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -23,7 +23,6 @@ struct helper {
 	bool left_alone;               /* [l] nobody takes jobs back */
 	bool ended;                    /* [l] the thread is about to end */
 	const char *name;              /* [I] */
-	struct mailbox *done;          /* [I] */
 	pthread_t thread;              /* the starter's */
 };
 
@@ -66,7 +65,7 @@ run(void *arg)
 		if (h->left_alone)
 			job->abandon(job);
 		else
-			mailbox_post(h->done, &job->mail);
+			mailbox_post(job->done, &job->mail);
 	}
 	h->ended = true;
 	mine = h->left_alone;
@@ -78,7 +77,7 @@ run(void *arg)
 }
 
 int
-helper_start(struct helper **out, const char *name, struct mailbox *done)
+helper_start(struct helper **out, const char *name)
 {
 	struct helper *h = xcalloc(1, sizeof(*h));
 	pthread_condattr_t attr;
@@ -91,7 +90,6 @@ helper_start(struct helper **out, const char *name, struct mailbox *done)
 	pthread_condattr_destroy(&attr);
 	TAILQ_INIT(&h->jobs);
 	h->name = name;
-	h->done = done;
 	r = thread_start(&h->thread, run, h);
 	if (r < 0) {
 		helper_free(h);
