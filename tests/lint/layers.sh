@@ -6,7 +6,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"
 
-layers='base mqtt topic store nats broker net daemon'
+layers='base mqtt topic auth store nats broker net daemon'
 
 # Which layers may FILE of LAYER include? Itself and those before it.
 check_file() {
@@ -51,6 +51,7 @@ done
 # `#pragma once` is part of that.
 find src -name '*.h' | sort >"$scratch/headers"
 cflags=$(pkg-config --cflags libevent_core libnats inih openssl jansson \
+    libgsasl \
     2>/dev/null || :)
 for cc in gcc clang; do
 	command -v "$cc" >/dev/null 2>&1 || {
