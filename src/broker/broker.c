@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "broker/calls.h"
 #include "broker/home.h"
@@ -14,6 +15,9 @@
 #include "broker/registry.h"
 #include "store/retained.h"
 #include "topic/filter.h"
+
+/* The longest that one password may take, and more. */
+#define HELPER_END_MS 60000
 
 /* The retained store of one user. */
 struct owned {
@@ -37,7 +41,7 @@ broker_retained(struct broker *b, const char *owner)
 	struct hash_node *node;
 	struct owned *o;
 
-	if (owner == NULL)
+	if (owner == NULL || !b->options->identity_user)
 		return b->retained;
 	pthread_mutex_lock(&b->owned_lock);
 	node = hash_find(&b->owned, key, hash_key(key));
@@ -137,6 +141,29 @@ broker_free(struct broker **bp)
 	calls_free(&b->calls);
 	matches_fini(&b->inbound);
 	free(b);
+}
+
+int
+broker_start(struct broker *b)
+{
+	return helper_start(&b->helper, "helper");
+}
+
+void
+broker_stop(struct broker *b)
+{
+	(void)helper_stop(&b->helper, clock_mono_ms() + HELPER_END_MS);
+}
+
+void
+broker_help(struct broker *b, struct helper_job *job)
+{
+	if (b->helper != NULL) {
+		helper_post(b->helper, job, false);
+		return;
+	}
+	job->run(job);
+	mailbox_post(job->done, &job->mail);
 }
 
 bool

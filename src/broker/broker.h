@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/hash.h"
+#include "base/helper.h"
 #include "broker/index.h"
 #include "nats/bus.h"
 #include "store/session.h"
@@ -19,6 +20,7 @@
 struct home;
 struct registry;
 struct retained;
+struct users;
 
 /* One row of `[ack]`. */
 struct ack_rule {
@@ -46,6 +48,8 @@ struct broker_options {
 	unsigned max_client_id_length;
 	unsigned max_subscriptions;
 	size_t max_retained; /* 0: no limit */
+	unsigned max_logins; /* whose passwords wait to be checked */
+	struct users *users; /* NULL: there is no password file */
 	bool queue_qos0;
 	bool v3_refuse_close;
 	bool allow_anonymous;
@@ -66,6 +70,8 @@ struct broker {
 	struct calls *calls;            /* [I] from NATS, to be answered */
 	struct bus *bus;                /* [I] NULL: no NATS at all */
 	struct home **homes;            /* [I] n_workers of them */
+	struct helper *helper;          /* [I] NULL: none runs */
+	atomic_uint n_verifying;        /* [a] passwords with the helper */
 	atomic_uint next_connection;    /* numbers for the log */
 	atomic_ullong dropped_retained; /* from NATS, at the limit */
 	struct matches inbound;         /* scratch of the NATS thread */
@@ -79,6 +85,15 @@ struct broker {
 struct broker *broker_new(const struct broker_options *options) MAIN_THREAD;
 /* After every worker and the bus have stopped; ends every session. */
 void broker_free(struct broker **b) MAIN_THREAD;
+
+/* Start the helper thread, before the workers. Returns 0 or -errno. */
+int
+broker_start(struct broker *b) MAIN_THREAD
+MUST_CHECK;
+/* Stop it, after them. */
+void broker_stop(struct broker *b) MAIN_THREAD;
+/* Have a job done by the helper; where none runs, on the spot. */
+void broker_help(struct broker *b, struct helper_job *job) ANY_THREAD;
 
 extern const struct bus_ops broker_bus_ops;
 

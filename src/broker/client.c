@@ -10,10 +10,10 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
+#include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/life.h"
-#include "broker/login.h"
 
 /* Reason Strings are for people; keep them short of any packet limit. */
 #define REASON_STRING_MAX  200
@@ -62,17 +62,27 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	c->address = from->address;
 	c->number = from->number;
 	c->held = from->held;
-	memset(&from->held, 0, sizeof(from->held));
-	from->address = NULL;
+	c->is_authenticated = from->is_authenticated;
+	memset(from, 0, sizeof(*from));
 }
 
-/* Its login may be answered when it will; nobody waits for it. */
-static void
-forget_login(struct client *c)
+void
+client_start_moved(struct client *c)
 {
-	if (c->login != NULL)
-		container_of(c->login, struct pending_login, p)->client = NULL;
-	c->login = NULL;
+	connecting_resume(c);
+}
+
+void
+client_pack(struct client *c, struct client *to)
+{
+	to->rules = c->rules;
+	to->address = c->address;
+	to->number = c->number;
+	to->held = c->held;
+	/* An identity towards NATS stays behind: it is asked for again. */
+	to->is_authenticated = c->is_authenticated && !c->has_link;
+	c->address = NULL;
+	memset(&c->held, 0, sizeof(c->held));
 }
 
 static void WORKER_THREAD
@@ -96,7 +106,7 @@ client_fini(struct client *c)
 		TAILQ_REMOVE(&h->dirty, c, entry);
 	if (c->is_stalled)
 		TAILQ_REMOVE(&h->stalled, c, entry);
-	forget_login(c);
+	login_forget(c);
 	give_back_link(c);
 	if (c->will != NULL)
 		message_unref(&c->will);
@@ -105,7 +115,7 @@ client_fini(struct client *c)
 	free(c->aliases);
 	free(c->address);
 	buf_fini(&c->out);
-	buf_fini(&c->held);
+	connecting_drop(c);
 }
 
 void
@@ -233,7 +243,7 @@ client_end(struct client *c, bool with_will, const char *why)
 		atomic_fetch_sub(&c->home->stats.clients, 1);
 	c->state = CLIENT_CLOSING;
 	timer_cancel(c->home->timers, &c->timer);
-	forget_login(c);
+	login_forget(c);
 	deliver_forget(c);
 	if (c->session != NULL)
 		life_leave_session(c, with_will);

@@ -2,9 +2,9 @@
 /*
  * client - the protocol state of one Network Connection.
  *
- *   NEW --CONNECT--> LOGIN --NATS agrees--> ONLINE --> CLOSING --> gone
- *    |                 (identity = user only)  ^
- *    `-----------------------------------------'
+ *   NEW --CONNECT--> LOGIN --it is who it says--> ONLINE --> CLOSING --> gone
+ *    |               (where somebody asks)          ^
+ *    `----------------------------------------------'
  *
  * It knows no socket: net/conn embeds it, feeds it Control Packets and writes
  * out what stands in `out`; the client asks for attention by getting on its
@@ -17,6 +17,7 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "base/timer.h"
+#include "broker/login.h"
 #include "mqtt/packet.h"
 #include "nats/bus.h"
 #include "store/session.h"
@@ -85,9 +86,10 @@ struct client {
 void client_init(struct client *c, struct home *h,
     const struct client_rules *rules, const char *address) WORKER_THREAD;
 /*
- * The same for one that another worker has handed over: `from` is its client
- * there as it was left, which is taken over.
+ * It goes to another worker: what must not be lost is moved to `to`, which
+ * client_init_moved takes over there; client_fini is still due.
  */
+void client_pack(struct client *c, struct client *to) WORKER_THREAD;
 void client_init_moved(struct client *c, struct home *h,
     struct client *from) WORKER_THREAD;
 /* Look at the CONNECT that came with it. */
@@ -149,8 +151,8 @@ void client_on_unsubscribe(struct client *c,
 void client_on_disconnect(struct client *c,
     const struct frame *f) WORKER_THREAD;
 
-/* client_connect: NATS has answered the login. */
-void client_on_login(struct client *c, enum bus_result result,
+/* client_login: it is known who that is; `link` as in login_settled. */
+void client_on_login(struct client *c, enum login_result result,
     uint32_t link) WORKER_THREAD;
 /*
  * client_publish: PUBACK or PUBREC for a PUBLISH of this QoS, with a Reason

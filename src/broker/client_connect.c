@@ -2,9 +2,9 @@
 /*
  * client_connect - CONNECT: check, authenticate, find the session, CONNACK.
  *
- * The packet may be looked at three times: when it arrives, when NATS has
- * accepted the credentials (identity = user), and on the worker where the
- * session lives. The first looks keep its bytes in `held`.
+ * The packet may be looked at three times: when it arrives, when it is known
+ * who sends it, and on the worker where the session lives. The first looks
+ * keep its bytes in `held`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +13,19 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/life.h"
 #include "broker/limits.h"
-#include "broker/login.h"
 #include "broker/topics.h"
 #include "mqtt/writer.h"
 #include "topic/topic.h"
 
 #define ASSIGNED_ID_LEN 22
 
-static void WORKER_THREAD
-refuse(struct client *c, enum mqtt_reason reason, const char *why)
+void
+connecting_refuse(struct client *c, enum mqtt_reason reason, const char *why)
 {
 	uint8_t code = c->version == MQTT_V5
 	    ? (uint8_t)reason
@@ -49,7 +49,7 @@ refuse_version(struct client *c, uint8_t version)
 	 * has defined would understand is unknown: the older form is short. */
 	c->version = version == MQTT_V5 ? MQTT_V5 : MQTT_V311;
 	c->wants_problem_information = true;
-	refuse(c, MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION, NULL);
+	connecting_refuse(c, MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION, NULL);
 }
 
 /*
@@ -64,7 +64,7 @@ refuse_malformed(struct client *c, uint8_t version, enum mqtt_reason reason)
 		return;
 	}
 	c->version = MQTT_V5;
-	refuse(c, reason, NULL);
+	connecting_refuse(c, reason, NULL);
 }
 
 static bool
@@ -134,9 +134,8 @@ string_of(bool has, struct slice s)
 	return has ? xmemdup0(s.ptr, s.len) : NULL;
 }
 
-/* Keep the packet for the next look at it. */
-static void
-hold(struct client *c, const struct frame *f)
+void
+connecting_hold(struct client *c, const struct frame *f)
 {
 	if (buf_len(&c->held) > 0)
 		return;
@@ -157,47 +156,16 @@ held_frame(const struct client *c)
 	return f;
 }
 
-static void WORKER_THREAD
-start_login(struct client *c, const struct frame *f,
-    const struct packet_connect *p)
+void
+connecting_drop(struct client *c)
 {
-	struct pending_login *l = xcalloc(1, sizeof(*l));
-	struct bus_request r = { .type = BUS_IDENTIFY };
-
-	hold(c, f);
-	l->client = c;
-	l->p.kind = PENDING_LOGIN;
-	pending_add(c->home, &l->p);
-	c->login = &l->p;
-	c->state = CLIENT_LOGIN;
-	r.token = l->p.token;
-	r.login = xcalloc(1, sizeof(*r.login));
-	r.login->user = string_of(p->has_user_name, p->user_name);
-	r.login->password = string_of(p->has_password, p->password);
-	home_request(c->home, &r);
+	if (c->held.base != NULL)
+		explicit_bzero(c->held.base, c->held.cap);
+	buf_fini(&c->held);
 }
 
 void
-client_on_login(struct client *c, enum bus_result result, uint32_t link)
-{
-	struct frame f = held_frame(c);
-
-	c->state = CLIENT_NEW;
-	if (result == BUS_OK) {
-		c->link = link;
-		c->has_link = true;
-		c->is_authenticated = true;
-		client_on_connect(c, &f);
-	} else if (result == BUS_REFUSED) {
-		refuse(c, MQTT_RC_BAD_USER_NAME_OR_PASSWORD, NULL);
-	} else {
-		refuse(c, MQTT_RC_SERVER_UNAVAILABLE, "NATS is away");
-	}
-	client_touch(c);
-}
-
-void
-client_start_moved(struct client *c)
+connecting_resume(struct client *c)
 {
 	struct frame f = held_frame(c);
 
@@ -375,7 +343,7 @@ open_session(struct client *c, const struct packet_connect *p,
 		if (created)
 			return s;
 		if (!belongs_to(s, p)) {
-			refuse(c, MQTT_RC_NOT_AUTHORIZED,
+			connecting_refuse(c, MQTT_RC_NOT_AUTHORIZED,
 			    "the Client Identifier belongs to another user");
 			return NULL;
 		}
@@ -407,6 +375,8 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 	if (c->has_link) {
 		life_set_link(h, s, c->link);
 		c->has_link = false;
+	}
+	if (c->is_authenticated) {
 		free(s->owner);
 		s->owner = string_of(p->has_user_name, p->user_name);
 	}
@@ -438,7 +408,7 @@ go_online(struct client *c, const struct packet_connect *p,
 	    present ? ", session resumed" : "");
 	client_touch(c);
 	deliver_resume(c);
-	buf_fini(&c->held);
+	connecting_drop(c);
 }
 
 void
@@ -465,13 +435,11 @@ client_on_connect(struct client *c, const struct frame *f)
 	take_limits(c, &p);
 	rc = check(c, &p, &why);
 	if (rc != MQTT_RC_SUCCESS) {
-		refuse(c, rc, why);
+		connecting_refuse(c, rc, why);
 		return;
 	}
-	if (c->home->broker->options->identity_user && !c->is_authenticated) {
-		start_login(c, f, &p);
+	if (!c->is_authenticated && connecting_login(c, f, &p))
 		return;
-	}
 	if (p.client_id.len == 0) { /* v3.1.1 [MQTT-3.1.3-6] */
 		random_name(name, ASSIGNED_ID_LEN);
 		go_online(c, &p, slice_str(name), true);
@@ -479,5 +447,5 @@ client_on_connect(struct client *c, const struct frame *f)
 	}
 	go_online(c, &p, p.client_id, false);
 	if (c->is_moving)
-		hold(c, f);
+		connecting_hold(c, f);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/users.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -13,6 +14,7 @@
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/life.h"
+#include "broker/login.h"
 #include "broker/pending.h"
 #include "broker/publish.h"
 #include "broker/topics.h"
@@ -41,6 +43,8 @@ home_new(struct broker *b, unsigned id)
 	h->timers = timer_wheel_new(h->now_ms);
 	slots_init(&h->sessions, (uint8_t)id);
 	slots_init(&h->pending, (uint8_t)id);
+	if (b->options->users != NULL)
+		h->users = users_ref(b->options->users);
 	TAILQ_INIT(&h->dirty);
 	TAILQ_INIT(&h->stalled);
 	return h;
@@ -82,6 +86,7 @@ home_free(struct home **hp)
 	buf_fini(&h->scratch);
 	buf_fini(&h->subject);
 	topics_forget(h);
+	users_unref(&h->users);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < 3; j++)
 			buf_fini(&h->encoded[i][j].head);
@@ -190,6 +195,16 @@ on_link(struct home *h, const struct bus_event *e)
 }
 
 static void WORKER_THREAD
+on_identified(struct home *h, struct pending *p, const struct bus_event *e)
+{
+	enum login_result result = e->result == BUS_OK ? LOGIN_GOOD
+	    : e->result == BUS_REFUSED                 ? LOGIN_WRONG
+						       : LOGIN_LATE;
+
+	login_settled(h, p, result, e->link);
+}
+
+static void WORKER_THREAD
 on_event(struct home *h, struct bus_event *e)
 {
 	struct pending *p;
@@ -221,7 +236,7 @@ on_event(struct home *h, struct bus_event *e)
 		subscribe_settled(h, p, e->result);
 		break;
 	case PENDING_LOGIN:
-		life_login_settled(h, p, e->result, e->link);
+		on_identified(h, p, e);
 		break;
 	}
 }

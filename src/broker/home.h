@@ -23,6 +23,7 @@
 struct broker;
 struct client;
 struct topic_memo;
+struct users;
 
 /* Written by the worker, read by anyone. */
 struct home_stats {
@@ -56,6 +57,7 @@ struct home {
 	struct mailbox mailbox;
 	atomic_size_t mail_bytes; /* [a] of messages in the mailbox */
 	struct timer_wheel *timers;
+	struct users *users;          /* NULL: there is no password file */
 	struct slots sessions;        /* of struct session */
 	struct slots pending;         /* of struct pending */
 	struct client_list dirty;     /* want the worker's attention */

@@ -281,25 +281,6 @@ life_leave_session(struct client *c, bool with_will)
 		    h->now_ms + s->expiry_s * 1000ull);
 }
 
-void
-life_login_settled(struct home *h, struct pending *p, enum bus_result result,
-    uint32_t link)
-{
-	struct pending_login *login = container_of(p, struct pending_login, p);
-	struct client *c = login->client;
-
-	pending_remove(h, p);
-	free(login);
-	if (c != NULL) {
-		c->login = NULL;
-		client_on_login(c, result, link);
-	} else if (result == BUS_OK) {
-		struct bus_request r = { .type = BUS_FORGET, .link = link };
-
-		home_request(h, &r);
-	}
-}
-
 struct refusal {
 	struct home *h;
 	uint32_t link;

@@ -55,9 +55,6 @@ void life_set_link(struct home *h, struct session *s,
 /* A Will that waits for its Will Delay Interval is not to be. */
 void life_cancel_will(struct home *h, struct session *s) WORKER_THREAD;
 
-/* PENDING_LOGIN was answered. */
-void life_login_settled(struct home *h, struct pending *p,
-    enum bus_result result, uint32_t link) WORKER_THREAD;
 /* NATS no longer accepts an identity: its clients go. */
 void life_refuse_link(struct home *h, uint32_t link) WORKER_THREAD;
 

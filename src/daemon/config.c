@@ -577,6 +577,7 @@ config_free(struct config **c)
 		free(o->ack_rows[i].filter);
 	free(o->listeners);
 	free(o->ack_rows);
+	users_unref(&o->auth.users);
 	free(o);
 	*c = NULL;
 }

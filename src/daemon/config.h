@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "auth/users.h"
 #include "base/attr.h"
 #include "base/log.h"
 #include "nats/bus.h"
@@ -130,10 +131,13 @@ struct config {
 		unsigned max_client_id_length;
 		unsigned max_subscriptions; /* of a session */
 		size_t max_retained;        /* 0: no limit */
+		unsigned max_logins; /* passwords that wait to be checked */
 	} limits;
 
 	struct {
 		bool allow_anonymous;
+		char *password_file; /* "": none */
+		struct users *users; /* what is in it; NULL: none */
 	} auth;
 
 	struct {

@@ -53,12 +53,6 @@ is_any(const char *address)
 	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-static bool
-is_loopback(const char *address)
-{
-	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
 /* Would the second one of them fail to bind? */
 static bool
 collide(const struct config_listener *a, const struct config_listener *b)
@@ -258,30 +252,6 @@ check_monitor(struct config_loader *l)
 		    "version");
 }
 
-static void
-check_auth(struct config_loader *l)
-{
-	const struct config *c = l->config;
-	const struct config_given *g = given(l, "auth", "allow_anonymous");
-
-	if (!c->auth.allow_anonymous && c->nats.identity == IDENTITY_SHARED)
-		config_warning(l, g != NULL ? g->line : 0,
-		    "[auth] allow_anonymous = no, but user names and "
-		    "passwords are only checked with [nats] identity = user");
-	if (g != NULL)
-		return;
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		const struct config_listener *a = &c->listeners[i];
-
-		if (!is_loopback(a->address) &&
-		    c->nats.identity == IDENTITY_SHARED)
-			config_warning(l, a->line,
-			    "[listener %s] is open to everybody who reaches "
-			    "%s; say so with [auth] allow_anonymous = yes",
-			    a->name, a->address);
-	}
-}
-
 void
 config_check(struct config_loader *l)
 {
@@ -293,5 +263,5 @@ config_check(struct config_loader *l)
 	check_retained_subjects(l);
 	check_files(l);
 	check_monitor(l);
-	check_auth(l);
+	config_check_auth(l);
 }

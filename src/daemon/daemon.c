@@ -77,6 +77,8 @@ fill_broker_options(struct daemon *d)
 		.max_client_id_length = c->limits.max_client_id_length,
 		.max_subscriptions = c->limits.max_subscriptions,
 		.max_retained = c->limits.max_retained,
+		.max_logins = c->limits.max_logins,
+		.users = c->auth.users,
 		.queue_qos0 = c->limits.queue_qos0,
 		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
 		.allow_anonymous = c->auth.allow_anonymous,
@@ -203,6 +205,9 @@ start(struct daemon *d)
 	if (error != 0)
 		return error;
 	d->bus_runs = d->bus != NULL;
+	error = broker_start(d->broker);
+	if (error != 0)
+		return error;
 	error = workers_start(d->workers, d->config->server.workers);
 	if (error != 0)
 		return error;
@@ -223,6 +228,8 @@ stop(struct daemon *d)
 		bus_stop(d->bus, timeout_ms);
 	if (d->workers_run > 0)
 		workers_stop(d->workers, d->workers_run);
+	if (d->broker != NULL)
+		broker_stop(d->broker);
 }
 
 static void MAIN_THREAD

@@ -146,13 +146,7 @@ move(struct conn *c)
 		.n_of_listener = c->n_of_listener };
 	m->in = c->in;
 	memset(&c->in, 0, sizeof(c->in));
-	/* What client_init_moved takes over must not be freed here. */
-	m->client.rules = c->client.rules;
-	m->client.address = c->client.address;
-	m->client.number = c->client.number;
-	m->client.held = c->client.held;
-	c->client.address = NULL;
-	memset(&c->client.held, 0, sizeof(c->client.held));
+	client_pack(&c->client, &m->client);
 	/* Never counted nowhere, or the end of the server would miss it: first
 	 * there, then no longer here. */
 	atomic_fetch_add(&m->to->n_conns, 1);

@@ -31,6 +31,7 @@ node_options(void)
 		.max_topic_levels = 128,
 		.max_client_id_length = 256,
 		.max_subscriptions = 100,
+		.max_logins = 2,
 		.allow_anonymous = true,
 	};
 }

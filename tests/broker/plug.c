@@ -56,7 +56,6 @@ on_moved(struct mail *mail, void *owner)
 	free(m);
 }
 
-/* As net/conn does: these members, and no others, come along. */
 static void
 move(struct plug *p)
 {
@@ -66,12 +65,7 @@ move(struct plug *p)
 
 	m->mail.handle = on_moved;
 	m->device = p->device;
-	m->client.rules = c->rules;
-	m->client.address = c->address;
-	m->client.number = c->number;
-	m->client.held = c->held;
-	c->address = NULL;
-	memset(&c->held, 0, sizeof(c->held));
+	client_pack(c, &m->client);
 	m->device->is_moving = true;
 	plug_free(p);
 	mailbox_post(&to->mailbox, &m->mail);

@@ -244,8 +244,8 @@ Test(config, keys_of_later_versions_are_refused_as_such)
 	    { "[listener x]\ntls = yes\n",
 		"x.ini:2: key \"tls\" in [listener x] is not available in this "
 		"version\n" },
-	    { "[auth]\npassword_file = /x\n",
-		"x.ini:2: key \"password_file\" in [auth] is not available in "
+	    { "[auth]\nacl_file = /x\n",
+		"x.ini:2: key \"acl_file\" in [auth] is not available in "
 		"this version\n" },
 	    { "[store]\npath = /x\nxyzzy = 1\n",
 		"x.ini:1: section [store] is not available in this version\n" },
@@ -438,7 +438,8 @@ Test(config, open_listeners_are_warned_about)
 	expect_warnings("[listener a]\naddress = ::1\n", "");
 	expect_warnings("[auth]\nallow_anonymous = no\n",
 	    "x.ini:2: [auth] allow_anonymous = no, but user names and "
-	    "passwords are only checked with [nats] identity = user\n");
+	    "passwords are only checked with password_file or [nats] "
+	    "identity = user\n");
 	expect_warnings("[auth]\nallow_anonymous = no\n[nats]\n"
 			"identity = user\n",
 	    "");

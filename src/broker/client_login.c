@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_login - who says CONNECT? The password file knows, or NATS does
+ * (identity = user), or nobody asks.
+ */
+#include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/connecting.h"
+#include "broker/home.h"
+#include "broker/verify.h"
+
+static char *
+string_of(bool has, struct slice s)
+{
+	return has ? xmemdup0(s.ptr, s.len) : NULL;
+}
+
+static void WORKER_THREAD
+ask_nats(struct client *c, const struct packet_connect *p)
+{
+	struct bus_request r = { .type = BUS_IDENTIFY };
+
+	r.token = login_begin(c, NULL)->p.token;
+	r.login = xcalloc(1, sizeof(*r.login));
+	r.login->user = string_of(p->has_user_name, p->user_name);
+	r.login->password = string_of(p->has_password, p->password);
+	home_request(c->home, &r);
+}
+
+bool
+connecting_login(struct client *c, const struct frame *f,
+    const struct packet_connect *p)
+{
+	struct home *h = c->home;
+
+	if (h->users != NULL && p->has_user_name) {
+		if (verify_start(c, p->user_name, p->password))
+			connecting_hold(c, f);
+		else
+			connecting_refuse(c, MQTT_RC_SERVER_BUSY,
+			    "too many logins at once");
+		return true;
+	}
+	if (!h->broker->options->identity_user)
+		return false;
+	connecting_hold(c, f);
+	ask_nats(c, p);
+	return true;
+}
+
+void
+client_on_login(struct client *c, enum login_result result, uint32_t link)
+{
+	c->state = CLIENT_NEW;
+	switch (result) {
+	case LOGIN_GOOD:
+		c->link = link;
+		c->has_link = link != 0;
+		c->is_authenticated = true;
+		connecting_resume(c);
+		break;
+	case LOGIN_WRONG:
+		connecting_refuse(c, MQTT_RC_BAD_USER_NAME_OR_PASSWORD, NULL);
+		break;
+	case LOGIN_LATE:
+		connecting_refuse(c, MQTT_RC_SERVER_UNAVAILABLE,
+		    "NATS is away");
+		break;
+	}
+	client_touch(c);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_auth - [auth]: is it safe, and what is in the files it names?
+ *
+ * They are read with the configuration and are part of it, so that all of it
+ * is known to be good before any of it is used.
+ */
+#include <config.h> /* the build's, not ours */
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/config_loader.h"
+
+static unsigned
+line_of(const struct config_loader *l, const char *key)
+{
+	const struct config_given *g =
+	    config_find_given(l, option_find("auth", key), 0);
+
+	return g != NULL ? g->line : 0;
+}
+
+static bool
+is_given(const struct config_loader *l, const char *key)
+{
+	return config_find_given(l, option_find("auth", key), 0) != NULL;
+}
+
+static bool
+is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* Does anybody find out whether a client is who it says? */
+static bool
+has_check(const struct config *c)
+{
+	return c->nats.identity == IDENTITY_USER ||
+	    *c->auth.password_file != '\0';
+}
+
+/* What is wrong with a file, at its own line if there is one. */
+static void
+file_error(struct config_loader *l, const char *key, const char *path,
+    unsigned line, const struct buf *why)
+{
+	const char *file = l->name;
+
+	if (line == 0) {
+		config_error(l, line_of(l, key), "[auth] %s = %s: %.*s", key,
+		    path, SLICE_ARG(buf_slice(why)));
+		return;
+	}
+	l->name = path;
+	config_error(l, line, "%.*s", SLICE_ARG(buf_slice(why)));
+	l->name = file;
+}
+
+static void
+check_secrecy(struct config_loader *l, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		config_warning(l, line_of(l, key),
+		    "[auth] %s = %s: everybody can read this secret", key,
+		    path);
+}
+
+static void
+load_users(struct config_loader *l)
+{
+	struct config *c = l->config;
+	const char *path = c->auth.password_file;
+	struct buf why = { 0 };
+	unsigned line = 0;
+
+	if (*path == '\0')
+		return;
+	if (c->nats.identity == IDENTITY_USER)
+		config_error(l, line_of(l, "password_file"),
+		    "[auth] password_file and [nats] identity = user cannot "
+		    "be used together: who would be asked?");
+	c->auth.users = users_load(path, &line, &why);
+	if (c->auth.users == NULL)
+		file_error(l, "password_file", path, line, &why);
+	else
+		check_secrecy(l, "password_file", path);
+	buf_fini(&why);
+}
+
+static void
+check_openness(struct config_loader *l)
+{
+	const struct config *c = l->config;
+
+	if (!c->auth.allow_anonymous && !has_check(c))
+		config_warning(l, line_of(l, "allow_anonymous"),
+		    "[auth] allow_anonymous = no, but user names and "
+		    "passwords are only checked with password_file or [nats] "
+		    "identity = user");
+	if (is_given(l, "allow_anonymous"))
+		return;
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		const struct config_listener *a = &c->listeners[i];
+
+		if (!is_loopback(a->address) &&
+		    c->nats.identity == IDENTITY_SHARED)
+			config_warning(l, a->line,
+			    "[listener %s] is open to everybody who reaches "
+			    "%s; say so with [auth] allow_anonymous = yes",
+			    a->name, a->address);
+	}
+}
+
+void
+config_check_auth(struct config_loader *l)
+{
+	load_users(l);
+	check_openness(l);
+}
