@@ -51,6 +51,8 @@ broker_retained(struct broker *b, const char *owner)
 		o = xcalloc(1, sizeof(*o) + key.len + 1);
 		memcpy(o->owner, key.ptr, key.len);
 		o->retained = retained_new();
+		if (b->store != NULL)
+			retained_keep(o->retained, b->store, o->owner);
 		hash_insert(&b->owned, &o->node, hash_key(key));
 	}
 	pthread_mutex_unlock(&b->owned_lock);

@@ -20,6 +20,7 @@
 struct home;
 struct registry;
 struct retained;
+struct store;
 struct users;
 
 /* One row of `[ack]`. */
@@ -66,13 +67,15 @@ struct broker {
 	struct registry *registry;            /* [I] */
 	struct retained *retained;            /* [I] */
 	pthread_mutex_t owned_lock;
-	struct hash owned;              /* [l] by User Name, identity = user */
-	struct calls *calls;            /* [I] from NATS, to be answered */
-	struct bus *bus;                /* [I] NULL: no NATS at all */
-	struct home **homes;            /* [I] n_workers of them */
-	struct helper *helper;          /* [I] NULL: none runs */
-	atomic_uint n_verifying;        /* [a] passwords with the helper */
-	atomic_uint next_connection;    /* numbers for the log */
+	struct hash owned;       /* [l] by User Name, identity = user */
+	struct calls *calls;     /* [I] from NATS, to be answered */
+	struct bus *bus;         /* [I] NULL: no NATS at all */
+	struct store *store;     /* [I] NULL: nothing outlives the process */
+	struct home **homes;     /* [I] n_workers of them */
+	struct helper *helper;   /* [I] NULL: none runs */
+	atomic_uint n_verifying; /* [a] passwords with the helper */
+	atomic_uint next_connection; /* numbers for the log */
+	atomic_uint n_joining; /* homes whose sessions NATS does not know yet */
 	atomic_ullong dropped_retained; /* from NATS, at the limit */
 	struct matches inbound;         /* scratch of the NATS thread */
 };

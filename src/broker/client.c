@@ -14,6 +14,7 @@
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/life.h"
+#include "broker/promise.h"
 
 /* Reason Strings are for people; keep them short of any packet limit. */
 #define REASON_STRING_MAX  200
@@ -114,6 +115,7 @@ client_fini(struct client *c)
 		free(c->aliases->topics[i]);
 	free(c->aliases);
 	free(c->address);
+	promise_forget(c);
 	buf_fini(&c->out);
 	connecting_drop(c);
 }

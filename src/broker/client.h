@@ -23,6 +23,7 @@
 #include "store/session.h"
 
 struct feed;
+struct gates;
 struct home;
 struct pending;
 
@@ -53,8 +54,9 @@ struct client {
 	struct home *home;
 	struct session *session; /* ONLINE only */
 	const struct client_rules *rules;
-	struct buf out;     /* not yet written to the socket */
-	struct timer timer; /* time to CONNECT, then keep alive */
+	struct buf out;      /* not yet written to the socket */
+	struct gates *gates; /* of `out`, see promise; NULL: none */
+	struct timer timer;  /* time to CONNECT, then keep alive */
 	struct message *will;
 	char *address;          /* for the log */
 	struct feed_list feeds; /* retained messages on their way */

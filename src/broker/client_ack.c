@@ -8,9 +8,12 @@
  *                            PUBCOMP
  */
 #include "base/log.h"
+#include "broker/answer.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
+#include "broker/lasting.h"
+#include "broker/promise.h"
 
 static void WORKER_THREAD
 send_ack(struct client *c, unsigned type, uint16_t packet_id,
@@ -19,6 +22,14 @@ send_ack(struct client *c, unsigned type, uint16_t packet_id,
 	packet_encode_ack(&c->out, c->version, type, packet_id, reason,
 	    (struct slice){ 0 });
 	client_touch(c);
+}
+
+/* What is said next waits until what was changed last is on disk. */
+static void WORKER_THREAD
+gate(struct client *c)
+{
+	if (c->session->stored_id != 0)
+		promise_gate(c, promise_newest(c->home));
 }
 
 /*
@@ -31,7 +42,8 @@ finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
 	struct session *s = c->session;
 
 	if (reason < MQTT_RC_UNSPECIFIED_ERROR)
-		deliver_answered(c->home, s, o->message);
+		answer_acknowledged(c->home, s, o->message);
+	lasting_end_outgoing(c->home, s, o);
 	inflight_done(&s->inflight, o);
 	deliver_pump(c);
 }
@@ -71,6 +83,9 @@ on_pubrec(struct client *c, const struct packet_ack *p)
 		return;
 	}
 	inflight_release(&c->session->inflight, o);
+	lasting_outgoing(c->home, c->session, o);
+	/* Once it has PUBREL, the client would take it for another one. */
+	gate(c);
 	/* v3.1.1 [MQTT-4.3.3-1] */
 	send_ack(c, MQTT_PUBREL, p->packet_id, MQTT_RC_SUCCESS);
 }
@@ -91,10 +106,14 @@ on_pubrel(struct client *c, const struct packet_ack *p)
 	struct received *e = receiving_find(r, p->packet_id);
 	enum mqtt_reason reason = MQTT_RC_SUCCESS;
 
-	if (e != NULL && e->qos == 2 && e->state == RECEIVING_HELD)
+	if (e != NULL && e->qos == 2 && e->state != RECEIVING_WAITING) {
 		receiving_remove(r, e);
-	else
+		/* Once it has PUBCOMP, the identifier is another message's. */
+		lasting_end_received(c->home, c->session, p->packet_id);
+		gate(c);
+	} else {
 		reason = MQTT_RC_PACKET_IDENTIFIER_NOT_FOUND;
+	}
 	/* v3.1.1 [MQTT-4.3.3-2]: PUBCOMP in every case */
 	send_ack(c, MQTT_PUBCOMP, p->packet_id, reason);
 }

@@ -16,8 +16,10 @@
 #include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
+#include "broker/lasting.h"
 #include "broker/life.h"
 #include "broker/limits.h"
+#include "broker/promise.h"
 #include "broker/topics.h"
 #include "mqtt/writer.h"
 #include "topic/topic.h"
@@ -359,6 +361,20 @@ open_session(struct client *c, const struct packet_connect *p,
 	return NULL;
 }
 
+/* Those who look up subscriptions see in them whether it lasts. */
+static void WORKER_THREAD
+make_lasting(struct home *h, struct session *s)
+{
+	bool did_last = s->stored_id != 0;
+	struct subscription *sub;
+
+	lasting_session(h, s, 0);
+	if (did_last == (s->stored_id != 0))
+		return;
+	LIST_FOREACH(sub, &s->subscriptions, entry)
+		life_enter_subscription(h, s, sub);
+}
+
 static void WORKER_THREAD
 attach(struct client *c, struct session *s, const struct packet_connect *p)
 {
@@ -380,6 +396,7 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 		free(s->owner);
 		s->owner = string_of(p->has_user_name, p->user_name);
 	}
+	make_lasting(h, s);
 }
 
 static void WORKER_THREAD
@@ -387,12 +404,16 @@ go_online(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool assigned)
 {
 	struct home *h = c->home;
+	uint64_t before = h->promises.changes;
 	bool present = false;
 	struct session *s = open_session(c, p, client_id, &present);
 
 	if (s == NULL)
 		return;
 	attach(c, s, p);
+	/* That it is there, or that the one before is not. */
+	if (h->promises.changes != before)
+		promise_gate(c, promise_newest(h));
 	c->state = CLIENT_ONLINE;
 	atomic_fetch_add(&h->stats.clients, 1);
 	home_count(h, connects);

@@ -10,9 +10,13 @@
 #include "broker/client.h"
 #include "broker/home.h"
 #include "broker/limits.h"
+#include "broker/promise.h"
 #include "broker/publish.h"
 #include "broker/topics.h"
 #include "topic/topic.h"
+
+static void publish_again(struct client *c, const struct packet_publish *p,
+    struct received *e) WORKER_THREAD;
 
 static unsigned
 answer_type(uint8_t qos)
@@ -25,6 +29,7 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
     enum mqtt_reason reason, const char *why)
 {
 	client_touch(c); /* it may read on */
+	promise_gate(c, c->session->promised);
 	if (c->version != MQTT_V5 && reason >= MQTT_RC_UNSPECIFIED_ERROR)
 		return; /* it sends again when it has reconnected */
 	/* v5 [MQTT-3.4.2-1] [MQTT-3.5.2-1]: no "packet too large" in there */
@@ -33,6 +38,26 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 	/* v3.1.1 [MQTT-4.3.2-2], [MQTT-4.3.3-2] */
 	packet_encode_ack(&c->out, c->version, answer_type(qos), packet_id,
 	    reason, client_reason_string(c, why, 0));
+}
+
+/*
+ * An identifier that is in use from now on; token 0: it only awaits its
+ * PUBREL. While the message is held its state is, too, see publish.
+ */
+static void WORKER_THREAD
+await(struct client *c, const struct packet_publish *p, struct received *e,
+    uint64_t token)
+{
+	struct receiving *r = &c->session->receiving;
+
+	if (e != NULL)
+		receiving_wait(r, e, token);
+	else
+		e = receiving_add(r, p->packet_id, p->qos, token);
+	if (token == 0)
+		receiving_hold(r, e);
+	if (!publish_is_held(c->home, token))
+		publish_received(c->home, c->session, e);
 }
 
 /* We take no responsibility: say so as well as the version allows. */
@@ -57,8 +82,7 @@ refuse(struct client *c, const struct packet_publish *p,
 	/* 3.x has no word for no: dropped and counted, but acknowledged, or
 	 * the client would send it for ever. */
 	if (p->qos == 2)
-		receiving_hold(&c->session->receiving,
-		    receiving_add(&c->session->receiving, p->packet_id, 2, 0));
+		await(c, p, NULL, 0);
 	if (p->qos > 0)
 		client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_SUCCESS,
 		    NULL);
@@ -146,6 +170,8 @@ is_repeated(struct client *c, const struct packet_publish *p)
 	if (e->state == RECEIVING_HELD)
 		client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_SUCCESS,
 		    NULL);
+	if (e->state == RECEIVING_DELIVERED)
+		publish_again(c, p, e);
 	return true; /* WAITING: the answer comes when it is known */
 }
 
@@ -251,32 +277,58 @@ policy_of(struct client *c, const struct packet_publish *p)
 	return broker_ack_policy(c->home->broker, p->topic);
 }
 
+/* Known at `e` already: it was delivered here before the process started. */
 static void WORKER_THREAD
-publish(struct client *c, const struct packet_publish *p)
+publish(struct client *c, const struct packet_publish *p, struct received *e)
 {
 	struct home *h = c->home;
+	struct session *s = c->session;
 	struct message *m = make_message(c, p);
-	struct publisher from = { .session = c->session->handle,
+	struct publisher from = { .session = s->handle,
 		.packet_id = p->packet_id,
-		.link = c->session->link,
-		.owner = c->session->owner };
+		.link = s->link,
+		.owner = s->owner,
+		.lasts = s->stored_id != 0,
+		.is_delivered = e != NULL };
 	enum mqtt_reason reason;
+	uint64_t before = h->promises.changes;
 	uint64_t token = publish_message(h, m, policy_of(c, p), &from, &reason);
-	struct received *e;
 
 	message_unref(&m);
 	if (p->qos == 0)
 		return;
-	if (token != 0) {
-		receiving_add(&c->session->receiving, p->packet_id, p->qos,
-		    token);
+	if (h->promises.changes != before)
+		s->promised = promise_newest(h);
+	if (token != 0 || p->qos == 2)
+		await(c, p, e, token);
+	if (token == 0)
+		client_answer_publish(c, p->qos, p->packet_id, reason, NULL);
+}
+
+/* Its subject is needed again; what was said no to then is no matter. */
+static void WORKER_THREAD
+publish_again(struct client *c, const struct packet_publish *p,
+    struct received *e)
+{
+	const char *why = NULL;
+
+	if (check_content(c, p, &why) == MQTT_RC_SUCCESS) {
+		publish(c, p, e);
 		return;
 	}
-	if (p->qos == 2) {
-		e = receiving_add(&c->session->receiving, p->packet_id, 2, 0);
-		receiving_hold(&c->session->receiving, e);
-	}
-	client_answer_publish(c, p->qos, p->packet_id, reason, NULL);
+	receiving_wait(&c->session->receiving, e, 0);
+	receiving_hold(&c->session->receiving, e);
+	publish_received(c->home, c->session, e);
+	client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_SUCCESS, NULL);
+}
+
+/* The store is full: 3.x gets no answer, and sends it again. */
+static void WORKER_THREAD
+refuse_for_now(struct client *c, const struct packet_publish *p)
+{
+	home_count(c->home, refused_publishes);
+	client_answer_publish(c, p->qos, p->packet_id, MQTT_RC_QUOTA_EXCEEDED,
+	    "no room to store it");
 }
 
 void
@@ -298,6 +350,8 @@ client_on_publish(struct client *c, const struct frame *f)
 	rc = check_content(c, &p, &why);
 	if (rc != MQTT_RC_SUCCESS)
 		refuse(c, &p, rc, why);
+	else if (p.qos > 0 && promise_lacks_room(c->home))
+		refuse_for_now(c, &p);
 	else
-		publish(c, &p);
+		publish(c, &p, NULL);
 }

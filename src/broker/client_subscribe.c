@@ -14,7 +14,9 @@
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
+#include "broker/lasting.h"
 #include "broker/life.h"
+#include "broker/promise.h"
 #include "broker/subscribing.h"
 #include "broker/topics.h"
 #include "store/retained.h"
@@ -38,9 +40,10 @@ struct wanted {
 /* A SUBSCRIBE whose SUBACK waits for NATS. */
 struct pending_subscribe {
 	struct pending p;
-	uint32_t epoch;   /* of the session, when it came */
-	unsigned waiting; /* answers of the bus */
-	size_t next;      /* of `wanted`, to be answered */
+	uint32_t epoch;    /* of the session, when it came */
+	unsigned waiting;  /* answers of the bus */
+	size_t next;       /* of `wanted`, to be answered */
+	uint64_t promised; /* the number to wait for */
 	struct buf codes;
 	const char *why; /* the first filter was refused; constant */
 	struct wanted *wanted;
@@ -142,6 +145,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 		if (is_denied(&ps->wanted[i]))
 			refuse_denied(h, s, ps, &ps->wanted[i]);
 	if (c != NULL && s->epoch == ps->epoch) {
+		promise_gate(c, ps->promised);
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
 		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
 		    ps->p.packet_id, buf_slice(&ps->codes),
@@ -251,6 +255,7 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	sub->no_local = pf->no_local;
 	sub->retain_as_published = pf->retain_as_published;
 	life_enter_subscription(h, s, sub);
+	lasting_subscription(h, s, sub);
 	remember(ps, sub, wants_retained(pf->retain_handling, is_new),
 	    is_new ? life_join_nats(h, s, sub, ps->p.token) : 0);
 	return pf->qos;
@@ -280,6 +285,8 @@ client_on_subscribe(struct client *c, const struct frame *f)
 	/* v3.1.1 [MQTT-3.8.4-4]: as if each filter came by itself */
 	while (packet_next_filter(&p.topics, MQTT_SUBSCRIBE, &pf))
 		buf_append_byte(&ps->codes, subscribe(c, ps, &pf, id));
+	if (c->session->stored_id != 0)
+		ps->promised = promise_newest(c->home);
 	if (ps->waiting == 0)
 		finish(c->home, ps);
 }
@@ -311,6 +318,8 @@ client_on_unsubscribe(struct client *c, const struct frame *f)
 	}
 	while (packet_next_filter(&p.topics, MQTT_UNSUBSCRIBE, &pf))
 		buf_append_byte(&codes, unsubscribe(c, pf.filter));
+	if (c->session->stored_id != 0)
+		promise_gate(c, promise_newest(c->home));
 	/* v3.1.1 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] */
 	packet_encode_suback(&c->out, c->version, MQTT_UNSUBACK, p.packet_id,
 	    buf_slice(&codes), (struct slice){ 0 });

@@ -19,6 +19,8 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/home.h"
+#include "broker/lasting.h"
+#include "broker/promise.h"
 #include "mqtt/packet.h"
 
 /* The largest packet that there can be. */
@@ -215,8 +217,14 @@ log_drop(const struct session *s, const char *why)
 static void WORKER_THREAD
 send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 {
-	struct outgoing *slot = inflight_add(&c->session->inflight, o);
+	struct session *s = c->session;
+	struct outgoing *slot = inflight_add(&s->inflight, o);
 
+	lasting_outgoing(c->home, s, slot);
+	/* What a client may have seen at QoS 2 must not be forgotten, or it
+	 * would come again, under another identifier. */
+	if (slot->qos == 2 && s->stored_id != 0)
+		promise_gate(c, promise_newest(c->home));
 	if (shared && slot->subscription_id == 0)
 		write_shared(c, slot->message, slot);
 	else
@@ -269,10 +277,21 @@ set_ids(struct outgoing *o, const struct wish *w, const struct message *m)
 }
 
 static unsigned
+taken(const struct session *s, const struct outgoing *o)
+{
+	if (o->qos == 0)
+		return 0;
+	return DELIVER_TAKEN | (s->stored_id != 0 ? DELIVER_STORED : 0);
+}
+
+static unsigned WORKER_THREAD
 queue(struct home *h, struct session *s, struct outgoing *o)
 {
-	if (session_queue(s, o, &h->broker->options->queue))
-		return DELIVER_REACHED | (o->qos > 0 ? DELIVER_TAKEN : 0);
+	if (session_queue(s, o, &h->broker->options->queue)) {
+		lasting_outgoing(h, s,
+		    outbox_at(&s->backlog, s->backlog.n - 1));
+		return DELIVER_REACHED | taken(s, o);
+	}
 	home_count(h, dropped_queue);
 	log_drop(s, "too much is queued for it");
 	outgoing_fini(o);
@@ -307,6 +326,20 @@ offer_unacknowledged(struct home *h, struct session *s, struct message *m,
 	return queue(h, s, o);
 }
 
+/*
+ * A session that lasts takes nothing from NATS that could not be kept. What
+ * devices publish was looked at before, and there is room for what was taken.
+ */
+static bool
+is_too_much(struct home *h, const struct session *s, const struct message *m)
+{
+	if (s->stored_id == 0 || !m->from_nats || !promise_lacks_room(h))
+		return false;
+	home_count(h, dropped_queue);
+	log_drop(s, "there is no room in the store");
+	return true;
+}
+
 static unsigned WORKER_THREAD
 offer(struct home *h, struct session *s, struct message *m,
     const struct wish *w)
@@ -318,14 +351,14 @@ offer(struct home *h, struct session *s, struct message *m,
 	if (o.qos == 0)
 		return offer_unacknowledged(h, s, m, &o);
 	o.message = message_ref(m);
-	if (c != NULL && !fits_client(c, m, &o)) {
+	if ((c != NULL && !fits_client(c, m, &o)) || is_too_much(h, s, m)) {
 		outgoing_fini(&o);
 		return 0;
 	}
 	if (c == NULL || waits(s) || !can_send_acknowledged(c))
 		return queue(h, s, &o);
 	send_acknowledged(c, &o, true);
-	return DELIVER_REACHED | DELIVER_TAKEN;
+	return DELIVER_REACHED | taken(s, &o);
 }
 
 /*
@@ -398,8 +431,10 @@ send_waiting(struct client *c, struct outgoing *o)
 
 	if (message_is_expired(o->message, h->wall_ms)) {
 		home_count(h, dropped_expired);
+		lasting_end_outgoing(h, c->session, o);
 		outgoing_fini(o);
 	} else if (!fits_client(c, o->message, o)) {
+		lasting_end_outgoing(h, c->session, o);
 		outgoing_fini(o);
 	} else if (o->qos > 0) {
 		send_acknowledged(c, o, false);
@@ -472,6 +507,7 @@ pump_again(struct client *c)
 			inflight_sent_again(f, o);
 			count_out(c);
 		} else {
+			lasting_end_outgoing(c->home, c->session, o);
 			inflight_done(f, o); /* v5 [MQTT-3.1.2-25] */
 		}
 	}
@@ -549,15 +585,17 @@ deliver_retained(struct client *c, struct message **messages, size_t n,
 }
 
 /* What is left of a feed stands before all that waits for the session. */
-static void
+static void WORKER_THREAD
 keep_feed(struct home *h, struct session *s, struct feed *f)
 {
 	for (; f->n > f->sent; f->n--) {
 		struct outgoing o = feed_at(f, f->n - 1);
 
 		if (o.qos > 0 &&
-		    session_queue_first(s, &o, &h->broker->options->queue))
+		    session_queue_first(s, &o, &h->broker->options->queue)) {
+			lasting_outgoing_first(h, s, outbox_at(&s->backlog, 0));
 			continue;
+		}
 		if (o.qos > 0)
 			home_count(h, dropped_queue);
 		outgoing_fini(&o);
@@ -579,14 +617,12 @@ deliver_forget(struct client *c)
 	c->n_feeding = 0;
 }
 
-void
-deliver_answered(struct home *h, struct session *s, struct message *m)
+bool
+deliver_is_lasting(const struct message *m, const struct subscriber *to,
+    size_t n)
 {
-	struct bus_request r = { .type = BUS_ANSWER, .link = s->link };
-
-	if (m->reply_len == 0 || m->is_request ||
-	    atomic_exchange(&m->answered, true))
-		return;
-	r.message = message_ref(m);
-	home_request(h, &r);
+	for (size_t i = 0; m->qos > 0 && i < n; i++)
+		if (to[i].lasts && to[i].qos > 0)
+			return true;
+	return false;
 }

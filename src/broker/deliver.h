@@ -18,12 +18,15 @@ struct session;
 /* What became of a message; bits. */
 #define DELIVER_REACHED 1u /* somebody got it, or has it queued */
 #define DELIVER_TAKEN   2u /* a session has taken it at QoS > 0 */
+#define DELIVER_STORED  4u /* one that lasts has: wait for the store */
 
 /* A message and who on one worker wants it: mail, or an event of the bus. */
 struct delivery {
 	struct mail mail; /* from the bus: handle is NULL, or does it all */
 	struct message *message; /* one reference */
-	uint64_t token;          /* tell worker `from` when taken; 0: nobody */
+	uint64_t token;  /* tell its worker when it is taken; 0: nobody */
+	uint64_t held;   /* what is stored waits for this; 0: for nothing */
+	bool wants_word; /* tell it when it is dealt with in any case */
 	uint32_t link;
 	uint32_t n;
 	struct subscriber to[];
@@ -61,6 +64,6 @@ void deliver_retained(struct client *c, struct message **messages, size_t n,
  */
 void deliver_forget(struct client *c) WORKER_THREAD;
 
-/* The client has finished with a message that came from NATS: answer. */
-void deliver_answered(struct home *h, struct session *s,
-    struct message *m) WORKER_THREAD;
+/* Does any of these last, and want it at QoS > 0? */
+bool deliver_is_lasting(const struct message *m, const struct subscriber *to,
+    size_t n) ANY_THREAD;

@@ -10,13 +10,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "broker/answer.h"
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/life.h"
 #include "broker/login.h"
 #include "broker/pending.h"
+#include "broker/promise.h"
 #include "broker/publish.h"
+#include "broker/restore.h"
 #include "broker/topics.h"
 
 /* Events taken per turn, so that clients are attended to in between. */
@@ -47,6 +50,7 @@ home_new(struct broker *b, unsigned id)
 		h->users = users_ref(b->options->users);
 	TAILQ_INIT(&h->dirty);
 	TAILQ_INIT(&h->stalled);
+	promise_init(h);
 	return h;
 }
 
@@ -74,6 +78,7 @@ home_free(struct home **hp)
 	h->broker->bus = NULL; /* it has stopped; ask it for nothing more */
 	slots_each(&h->sessions, end_session, h);
 	mailbox_drain(&h->mailbox, h);
+	promise_fini(h);
 	/* First the wheel: some of these have a timer in it. */
 	timer_wheel_free(&h->timers);
 	slots_each(&h->pending, free_pending, NULL);
@@ -160,12 +165,19 @@ others_are_behind(const struct home *h)
 	return false;
 }
 
+static bool
+store_lags(const struct home *h)
+{
+	return h->broker->store != NULL && store_is_behind(h->broker->store);
+}
+
 static void WORKER_THREAD
 update_congestion(struct home *h)
 {
 	struct client *c;
 
-	h->congested = h->n_overflow > 0 || others_are_behind(h);
+	h->congested =
+	    h->n_overflow > 0 || others_are_behind(h) || store_lags(h);
 	if (h->congested)
 		return;
 	while ((c = TAILQ_FIRST(&h->stalled)) != NULL) {
@@ -178,11 +190,15 @@ update_congestion(struct home *h)
 static void WORKER_THREAD
 on_delivery(struct home *h, struct delivery *d)
 {
+	unsigned result;
+
 	if (d->mail.handle != NULL) {
 		d->mail.handle(&d->mail, h);
 		return;
 	}
-	(void)deliver(h, d->message, d->link, d->to, d->n);
+	result = deliver(h, d->message, d->link, d->to, d->n);
+	if (deliver_is_lasting(d->message, d->to, d->n))
+		answer_stored(h, d->message, d->link, result);
 	delivery_free(d);
 }
 
@@ -238,6 +254,9 @@ on_event(struct home *h, struct bus_event *e)
 	case PENDING_LOGIN:
 		on_identified(h, p, e);
 		break;
+	case PENDING_RESTORE:
+		restore_settled(h, p);
+		break;
 	}
 }
 
@@ -254,6 +273,13 @@ expire_retained(struct home *h)
 	broker_expire_retained(h->broker, h->wall_ms);
 }
 
+/* While the store cannot follow, what comes from NATS waits in its ring. */
+static bool
+takes_events(const struct home *h)
+{
+	return h->broker->bus != NULL && !store_lags(h);
+}
+
 void
 home_turn(struct home *h)
 {
@@ -262,8 +288,9 @@ home_turn(struct home *h)
 	home_tick(h);
 	if (h->n_overflow > 0)
 		retry_overflow(h);
+	promise_turn(h);
 	mailbox_drain(&h->mailbox, h);
-	if (h->broker->bus != NULL)
+	if (takes_events(h))
 		for (unsigned i = 0; i < EVENTS_PER_TURN &&
 		     bus_next_event(h->broker->bus, h->id, &e);
 		     i++)
@@ -276,6 +303,7 @@ home_turn(struct home *h)
 void
 home_flush(struct home *h)
 {
+	promise_flush(h);
 	if (!h->bus_is_dirty)
 		return;
 	h->bus_is_dirty = false;
@@ -287,9 +315,9 @@ home_has_work(struct home *h)
 {
 	struct bus *bus = h->broker->bus;
 
-	if (mailbox_len(&h->mailbox) > 0)
+	if (mailbox_len(&h->mailbox) > 0 || promise_has_news(h))
 		return true;
 	return bus != NULL &&
-	    (bus_has_event(bus, h->id) ||
+	    ((takes_events(h) && bus_has_event(bus, h->id)) ||
 		(h->n_overflow > 0 && bus_room(bus, h->id) > 0));
 }

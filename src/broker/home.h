@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "base/timer.h"
 #include "broker/index.h"
+#include "broker/promise.h"
 #include "nats/bus.h"
 #include "store/session.h"
 
@@ -66,6 +67,7 @@ struct home {
 	size_t n_overflow, cap_overflow;
 	bool congested;
 	bool bus_is_dirty;
+	struct promises promises;       /* what waits for the store */
 	struct matches matches;         /* scratch */
 	struct buf scratch;             /* properties */
 	struct topic_memo *topic_memos; /* topics', what was checked lately */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "broker/answer.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
 #include "broker/deliver.h"
@@ -14,31 +15,7 @@
 #include "broker/publish.h"
 #include "broker/retained_request.h"
 #include "store/retained.h"
-
-static void NATS_THREAD
-on_message(void *arg, uint32_t link, struct message *m)
-{
-	struct broker *b = arg;
-	struct matches *to = &b->inbound;
-	size_t end;
-
-	/* At its limit the store keeps what it has. */
-	if (m->retain && link == 0 &&
-	    !retained_set(b->retained, m, b->options->max_retained))
-		atomic_fetch_add(&b->dropped_retained, 1);
-	if (m->is_request)
-		calls_add(b->calls, message_reply(m), clock_mono_ms());
-	index_match(b->index, message_topic(m), to);
-	for (size_t i = 0; i < to->n; i = end) {
-		uint8_t worker = slots_tag(to->items[i].session);
-
-		for (end = i + 1; end < to->n &&
-		     slots_tag(to->items[end].session) == worker;)
-			end++;
-		bus_deliver(b->bus, worker,
-		    delivery_new(m, link, &to->items[i], end - i));
-	}
-}
+#include "store/store.h"
 
 /*
  * A message that worker 0 is to deal with: a delivery to nobody, so that the
@@ -53,6 +30,74 @@ post_message(struct broker *b, struct message *m,
 
 	d->mail.handle = handle;
 	bus_deliver(b->bus, 0, d);
+}
+
+static void WORKER_THREAD
+handle_nothing(struct mail *mail, void *owner)
+{
+	(void)owner;
+	delivery_free(container_of(mail, struct delivery, mail));
+}
+
+/*
+ * At its limit the table keeps what it has. With a store, worker 0 gets to see
+ * it too: while the disk cannot follow, that one takes no more, and so we are
+ * stopped like by any slow worker.
+ */
+static void NATS_THREAD
+retain(struct broker *b, struct message *m)
+{
+	bool is_full =
+	    b->store != NULL && m->payload_len > 0 && store_is_full(b->store);
+
+	if (is_full || !retained_set(b->retained, m, b->options->max_retained))
+		atomic_fetch_add(&b->dropped_retained, 1);
+	if (b->store != NULL)
+		post_message(b, m, handle_nothing);
+}
+
+/* The end of the group of one worker that begins at i. */
+static size_t
+group_end(const struct matches *to, size_t i)
+{
+	uint8_t worker = slots_tag(to->items[i].session);
+
+	while (i < to->n && slots_tag(to->items[i].session) == worker)
+		i++;
+	return i;
+}
+
+static unsigned
+lasting_workers(const struct message *m, const struct matches *to)
+{
+	unsigned n = 0;
+	size_t end;
+
+	for (size_t i = 0; i < to->n; i = end) {
+		end = group_end(to, i);
+		n += deliver_is_lasting(m, &to->items[i], end - i);
+	}
+	return n;
+}
+
+static void NATS_THREAD
+on_message(void *arg, uint32_t link, struct message *m)
+{
+	struct broker *b = arg;
+	struct matches *to = &b->inbound;
+	size_t end;
+
+	if (m->retain && link == 0)
+		retain(b, m);
+	if (m->is_request)
+		calls_add(b->calls, message_reply(m), clock_mono_ms());
+	index_match(b->index, message_topic(m), to);
+	answer_owe(m, lasting_workers(m, to));
+	for (size_t i = 0; i < to->n; i = end) {
+		end = group_end(to, i);
+		bus_deliver(b->bus, slots_tag(to->items[i].session),
+		    delivery_new(m, link, &to->items[i], end - i));
+	}
 }
 
 static void WORKER_THREAD
@@ -78,16 +123,19 @@ handle_set(struct mail *mail, void *owner)
 	struct home *h = owner;
 	struct message *m = d->message;
 	struct publisher nobody = { 0 };
-	struct bus_request answer = { .type = BUS_ANSWER };
 	/* By us, not by a device that it is delivered to. */
 	bool is_answered = atomic_exchange(&m->answered, true);
 	enum mqtt_reason reason;
 
-	(void)publish_message(h, m, ACK_LOCAL, &nobody, &reason);
-	if (m->reply_len > 0 && !is_answered) {
-		answer.message = message_ref(m);
-		home_request(h, &answer);
+	if (m->payload_len > 0 && promise_lacks_room(h)) {
+		home_count(h, dropped_retained);
+		delivery_free(d);
+		return;
 	}
+	(void)publish_message(h, m, ACK_LOCAL, &nobody, &reason);
+	if (m->reply_len > 0 && !is_answered)
+		promise_answer(h, m, 0,
+		    promise_is_kept(h) ? promise_all(h) : 0);
 	delivery_free(d);
 }
 

@@ -22,6 +22,7 @@ struct subscriber {
 	uint8_t qos;
 	bool no_local;
 	bool retain_as_published;
+	bool lasts; /* its session does, in the store */
 };
 
 /* What index_match found; reused from call to call, all zero is empty. */

@@ -10,10 +10,12 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
+#include "broker/lasting.h"
 #include "broker/login.h"
 #include "broker/pending.h"
 #include "broker/publish.h"
 #include "broker/registry.h"
+#include "broker/restore.h"
 #include "broker/subscribing.h"
 #include "broker/topics.h"
 
@@ -22,6 +24,7 @@ struct will {
 	struct timer timer;
 	struct session *session;
 	struct message *message;
+	uint64_t stored_id; /* 0: not in the store */
 	uint32_t expiry_s;
 };
 
@@ -35,8 +38,8 @@ on_expiry(struct timer *t, void *arg)
 	life_end_session(h, &s);
 }
 
-static struct session *
-create(struct home *h, struct slice client_id)
+struct session *
+life_create_session(struct home *h, struct slice client_id)
 {
 	struct session *s = session_new(client_id);
 
@@ -55,7 +58,7 @@ life_find_session(struct home *h, struct slice client_id, bool *created,
 
 	*created = handle == 0;
 	if (handle == 0) {
-		s = create(h, client_id);
+		s = life_create_session(h, client_id);
 		handle = registry_claim(r, s);
 		if (handle == 0) {
 			atomic_fetch_add(&h->stats.sessions, 1);
@@ -82,7 +85,8 @@ life_enter_subscription(struct home *h, struct session *s,
 		.id = sub->id,
 		.qos = sub->qos,
 		.no_local = sub->no_local,
-		.retain_as_published = sub->retain_as_published };
+		.retain_as_published = sub->retain_as_published,
+		.lasts = s->stored_id != 0 };
 
 	index_add(h->broker->index, slice_of(sub->filter, sub->filter_len),
 	    &entry);
@@ -107,7 +111,7 @@ request_filter(struct home *h, enum bus_request_type type,
 {
 	size_t parent_len = 0;
 
-	if (h->broker->bus == NULL ||
+	if (h->broker->bus == NULL || s->link == SESSION_LINK_NONE ||
 	    !topics_subject_of_filter(h, slice_of(sub->filter, sub->filter_len),
 		&parent_len))
 		return 0;
@@ -133,6 +137,7 @@ life_leave_subscription(struct home *h, struct session *s,
 	index_drop(h->broker->index,
 	    slice_of((*sub)->filter, (*sub)->filter_len), s->handle);
 	(void)request_filter(h, BUS_UNSUBSCRIBE, s, *sub, 0);
+	lasting_end_subscription(h, s, *sub);
 	session_drop_subscription(s, sub);
 }
 
@@ -145,7 +150,7 @@ life_set_link(struct home *h, struct session *s, uint32_t link)
 	LIST_FOREACH(sub, &s->subscriptions, entry)
 		if (link != s->link)
 			(void)request_filter(h, BUS_UNSUBSCRIBE, s, sub, 0);
-	if (s->link != 0)
+	if (s->link != 0 && s->link != SESSION_LINK_NONE)
 		home_request(h, &forget);
 	if (link == s->link)
 		return;
@@ -167,18 +172,19 @@ will_free(struct home *h, struct session *s)
 /* v5 3.1.3.2.4: it lives from now on, not from the CONNECT. */
 static void WORKER_THREAD
 publish_now(struct home *h, struct session *s, struct message **m,
-    uint32_t expiry_s)
+    uint32_t expiry_s, uint64_t stored_id)
 {
 	/* Nobody else has seen the message yet. */
 	if (expiry_s != MQTT_EXPIRY_NEVER)
 		(*m)->expires_ms = h->wall_ms + expiry_s * 1000ull;
-	publish_will(h, m, s->link, s->owner);
+	publish_will(h, m, s->link, s->owner, stored_id);
 }
 
 static void WORKER_THREAD
 will_due(struct home *h, struct session *s)
 {
-	publish_now(h, s, &s->will->message, s->will->expiry_s);
+	publish_now(h, s, &s->will->message, s->will->expiry_s,
+	    s->will->stored_id);
 	will_free(h, s);
 }
 
@@ -188,30 +194,49 @@ on_will(struct timer *t, void *arg)
 	will_due(arg, container_of(t, struct will, timer)->session);
 }
 
-/*
- * v5 [MQTT-3.1.3-9]: after its delay or when the session ends, whichever is
- * first; not when the client has come back.
- */
-static void
-arm_will(struct client *c, struct session *s)
+void
+life_arm_will(struct home *h, struct session *s, const struct delayed_will *d)
 {
-	struct home *h = c->home;
 	struct will *w = xcalloc(1, sizeof(*w));
 
 	timer_init(&w->timer, on_will);
 	w->session = s;
-	w->message = c->will;
-	w->expiry_s = c->will_expiry_s;
-	c->will = NULL;
+	w->message = d->message;
+	w->expiry_s = d->expiry_s;
+	w->stored_id = d->stored_id;
 	s->will = w;
-	timer_arm(h->timers, &w->timer, h->now_ms + c->will_delay_s * 1000ull);
+	timer_arm(h->timers, &w->timer, h->now_ms + d->delay_ms);
+}
+
+/*
+ * v5 [MQTT-3.1.3-9]: after its delay or when the session ends, whichever is
+ * first; not when the client has come back.
+ */
+static void WORKER_THREAD
+delay_will(struct client *c, struct session *s)
+{
+	struct home *h = c->home;
+	struct delayed_will d = { .message = c->will,
+		.expiry_s = c->will_expiry_s,
+		.delay_ms = c->will_delay_s * 1000ull };
+	struct lasting_will w = { .message = c->will,
+		.session = s->stored_id,
+		.due_ms = h->wall_ms + d.delay_ms,
+		.expiry_s = d.expiry_s,
+		.owner = s->owner };
+
+	c->will = NULL;
+	d.stored_id = lasting_will(h, 0, &w);
+	life_arm_will(h, s, &d);
 }
 
 void
 life_cancel_will(struct home *h, struct session *s)
 {
-	if (s->will != NULL)
-		will_free(h, s);
+	if (s->will == NULL)
+		return;
+	lasting_end_will(h, s->will->stored_id);
+	will_free(h, s);
 }
 
 /* Take the session apart; what is left to be told was told. */
@@ -237,6 +262,7 @@ life_end_session(struct home *h, struct session **s)
 {
 	if ((*s)->will != NULL)
 		will_due(h, *s);
+	lasting_end_session(h, *s);
 	unmake(h, s);
 }
 
@@ -246,6 +272,7 @@ life_drop_session(struct home *h, struct session **s)
 	if ((*s)->will != NULL)
 		will_free(h, *s);
 	(*s)->client = NULL;
+	(*s)->stored_id = 0; /* it is there when the process starts again */
 	unmake(h, s);
 }
 
@@ -254,9 +281,9 @@ send_will(struct client *c, struct session *s)
 {
 	/* When the session ends before that, it publishes the Will. */
 	if (c->will_delay_s > 0 && s->keep)
-		arm_will(c, s);
+		delay_will(c, s);
 	else
-		publish_now(c->home, s, &c->will, c->will_expiry_s);
+		publish_now(c->home, s, &c->will, c->will_expiry_s, 0);
 }
 
 void
@@ -276,6 +303,7 @@ life_leave_session(struct client *c, bool with_will)
 		life_end_session(h, &s);
 		return;
 	}
+	lasting_session(h, s, h->wall_ms);
 	if (s->expiry_s != MQTT_EXPIRY_NEVER)
 		timer_arm(h->timers, &s->expiry,
 		    h->now_ms + s->expiry_s * 1000ull);
@@ -320,6 +348,9 @@ life_free_pending(struct pending *p)
 		break;
 	case PENDING_LOGIN:
 		free(container_of(p, struct pending_login, p));
+		break;
+	case PENDING_RESTORE:
+		restore_free_pending(p);
 		break;
 	}
 }

@@ -24,6 +24,10 @@ struct pending;
 struct session *life_find_session(struct home *h, struct slice client_id,
     bool *created, uint8_t *worker) WORKER_THREAD;
 
+/* A session that is on no table yet but the home's own. */
+struct session *life_create_session(struct home *h,
+    struct slice client_id) WORKER_THREAD;
+
 /* The client's Network Connection goes; the session waits or ends. */
 void life_leave_session(struct client *c, bool with_will) WORKER_THREAD;
 
@@ -52,6 +56,15 @@ void life_leave_subscription(struct home *h, struct session *s,
 void life_set_link(struct home *h, struct session *s,
     uint32_t link) WORKER_THREAD;
 
+/* A Will that waits; its message is given away. */
+struct delayed_will {
+	struct message *message;
+	uint64_t stored_id; /* 0: not in the store */
+	uint64_t delay_ms;
+	uint32_t expiry_s; /* once published */
+};
+void life_arm_will(struct home *h, struct session *s,
+    const struct delayed_will *d) WORKER_THREAD;
 /* A Will that waits for its Will Delay Interval is not to be. */
 void life_cancel_will(struct home *h, struct session *s) WORKER_THREAD;
 

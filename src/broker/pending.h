@@ -15,7 +15,8 @@ enum pending_kind {
 	PENDING_PUBLISH,
 	PENDING_WILL,
 	PENDING_SUBSCRIBE,
-	PENDING_LOGIN
+	PENDING_LOGIN,
+	PENDING_RESTORE /* subscriptions of sessions from the store */
 };
 
 /* The head of each kind's own struct; PENDING_PUBLISH needs no more. */
@@ -24,9 +25,15 @@ struct pending {
 	uint64_t session; /* handle; 0: none */
 	uint16_t packet_id;
 	uint8_t kind;
-	uint8_t policy; /* enum ack_policy, of a publish */
-	bool reached;   /* a subscriber of this node got the message */
-	bool settled;   /* the client knows; the bus's answer is yet to come */
+	uint8_t policy;  /* enum ack_policy, of a publish */
+	uint8_t n_owed;  /* workers that are to store it for their sessions */
+	uint8_t outcome; /* enum mqtt_reason, when `decided` */
+	bool asked;      /* the bus's answer is yet to come */
+	bool reached;    /* a subscriber of this node got the message */
+	bool taken;      /* one of another worker has taken it at QoS > 0 */
+	bool holds;      /* what is stored waits for us to close it */
+	bool decided;    /* the outcome is known, but something is owed */
+	bool settled;    /* the client knows */
 };
 
 /* Enter `p`, whose kind is set, and set its token. */

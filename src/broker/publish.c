@@ -17,7 +17,9 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
-#include "broker/index.h"
+#include "broker/lasting.h"
+#include "broker/promise.h"
+#include "broker/spread.h"
 #include "store/retained.h"
 
 /* A Will is asked for again after an error, this much later. */
@@ -28,118 +30,29 @@ struct pending_will {
 	struct pending p;
 	struct timer again;
 	struct message *message;
+	uint64_t stored_id; /* 0: not in the store */
 	uint32_t link;
 };
 
-/* Tells the publisher's worker that a session here has taken its message. */
-struct taken_mail {
-	struct mail mail;
-	uint64_t token;
-};
-
-static void settle(struct home *h, struct pending *p, enum mqtt_reason reason,
-    const char *why) WORKER_THREAD;
+static void end_will_if_done(struct home *h, struct pending *p) WORKER_THREAD;
 
 static void WORKER_THREAD
-on_taken(struct mail *mail, void *owner)
-{
-	struct taken_mail *t = container_of(mail, struct taken_mail, mail);
-	struct home *h = owner;
-	struct pending *p = pending_find(h, t->token);
-
-	if (p != NULL && p->kind == PENDING_PUBLISH)
-		settle(h, p, MQTT_RC_SUCCESS, NULL);
-	else if (p != NULL && p->kind == PENDING_WILL)
-		p->settled = true; /* a Will: over with the bus's answer */
-	free(t);
-}
-
-static void
-tell_taken(struct home *h, uint64_t token)
-{
-	struct taken_mail *t = xcalloc(1, sizeof(*t));
-
-	t->mail.handle = on_taken;
-	t->token = token;
-	mailbox_post(&h->broker->homes[slots_tag(token)]->mailbox, &t->mail);
-}
-
-static void WORKER_THREAD
-on_delivery(struct mail *mail, void *owner)
-{
-	struct delivery *d = container_of(mail, struct delivery, mail);
-	struct home *h = owner;
-
-	if ((deliver(h, d->message, d->link, d->to, d->n) & DELIVER_TAKEN) !=
-		0 &&
-	    d->token != 0)
-		tell_taken(h, d->token);
-	atomic_fetch_sub(&h->mail_bytes, message_size(d->message));
-	delivery_free(d);
-}
-
-static void
-post_delivery(struct home *h, struct message *m, uint64_t token,
-    const struct subscriber *to, size_t n)
-{
-	struct delivery *d = delivery_new(m, 0, to, n);
-	struct home *there = h->broker->homes[slots_tag(to->session)];
-
-	d->mail.handle = on_delivery;
-	d->token = token;
-	atomic_fetch_add(&there->mail_bytes, message_size(m));
-	mailbox_post(&there->mailbox, &d->mail);
-}
-
-/* Subscribers are sorted by worker: the end of the group that begins at i. */
-static size_t
-group_end(const struct matches *m, size_t i)
-{
-	uint8_t worker = slots_tag(m->items[i].session);
-
-	while (i < m->n && slots_tag(m->items[i].session) == worker)
-		i++;
-	return i;
-}
-
-/*
- * To all subscribers of this node. Those of this worker come first: if one of
- * them takes the message, nobody else need tell. DELIVER_ bits.
- */
-static unsigned WORKER_THREAD
-deliver_on_node(struct home *h, struct message *m, uint64_t token)
-{
-	struct matches *to = &h->matches;
-	unsigned result = 0;
-	size_t end;
-
-	if (h->broker->options->identity_user)
-		return 0; /* NATS must see and judge it: it comes back */
-	index_match(h->broker->index, message_topic(m), to);
-	for (size_t i = 0; i < to->n; i = end) {
-		end = group_end(to, i);
-		if (slots_tag(to->items[i].session) == h->id)
-			result |= deliver(h, m, 0, &to->items[i], end - i);
-	}
-	if (result & DELIVER_TAKEN)
-		token = 0;
-	for (size_t i = 0; i < to->n; i = end) {
-		end = group_end(to, i);
-		if (slots_tag(to->items[i].session) == h->id)
-			continue;
-		post_delivery(h, m, token, &to->items[i], end - i);
-		result |= DELIVER_REACHED;
-	}
-	return result;
-}
-
-static void
 retain(struct home *h, struct message *m, const char *owner)
 {
-	if (m->retain &&
+	/* At QoS 1 and 2 it was looked at before the message was taken. */
+	bool is_full =
+	    m->qos == 0 && m->payload_len > 0 && promise_lacks_room(h);
+
+	if (!m->retain)
+		return;
+	if (is_full ||
 	    !retained_set(broker_retained(h->broker, owner), m,
 		h->broker->options->max_retained))
 		home_count(h, dropped_retained);
+	if (promise_is_kept(h) && m->qos > 0) {
+		(void)promise_all(h);
+		promise_changed(h);
+	}
 }
 
 static bool
@@ -179,24 +92,58 @@ flags_of(const struct pending *p, bool taken)
 }
 
 /*
- * Everything that publishing does; with `p` the bus's answer will come for
- * it. DELIVER_ bits.
+ * Everything that publishing does; `p` may be NULL. DELIVER_ bits.
  */
 static unsigned WORKER_THREAD
 carry_out(struct home *h, struct message *m, enum ack_policy policy,
-    uint32_t link, const char *owner, struct pending *p)
+    const struct publisher *from, struct pending *p)
 {
-	uint64_t token = p != NULL ? p->token : 0;
-	unsigned result;
+	unsigned result = DELIVER_REACHED;
 
-	retain(h, m, owner);
-	result = deliver_on_node(h, m, policy == ACK_REPLY ? token : 0);
+	if (!from->is_delivered) {
+		retain(h, m, from->owner);
+		result = spread_message(h, m, p, from->lasts);
+	}
 	if (p != NULL)
 		p->reached = (result & DELIVER_REACHED) != 0;
 	if (goes_to_nats(h, m))
-		request_publish(h, m, p != NULL ? policy : ACK_LOCAL,
-		    flags_of(p, (result & DELIVER_TAKEN) != 0), link, token);
+		request_publish(h, m,
+		    p != NULL && p->asked ? policy : ACK_LOCAL,
+		    flags_of(p, (result & DELIVER_TAKEN) != 0), from->link,
+		    p != NULL && p->asked ? p->token : 0);
 	return result;
+}
+
+/* Will somebody answer: NATS, or another worker that has to store it? */
+static bool
+may_take_time(const struct home *h, const struct message *m)
+{
+	return m->qos > 0 && (goes_to_nats(h, m) || promise_is_kept(h));
+}
+
+static struct pending *WORKER_THREAD
+new_pending(struct home *h, const struct message *m, enum ack_policy policy,
+    const struct publisher *from)
+{
+	struct pending *p = xcalloc(1, sizeof(*p));
+
+	p->kind = PENDING_PUBLISH;
+	p->policy = (uint8_t)policy;
+	p->session = from->session;
+	p->packet_id = from->packet_id;
+	p->asked = policy != ACK_LOCAL && goes_to_nats(h, m);
+	pending_add(h, p);
+	return p;
+}
+
+/* Nothing more will come for it. */
+static void WORKER_THREAD
+end_pending(struct home *h, struct pending *p)
+{
+	if (p->asked || p->n_owed > 0)
+		return;
+	pending_remove(h, p);
+	free(p);
 }
 
 uint64_t
@@ -205,27 +152,55 @@ publish_message(struct home *h, struct message *m, enum ack_policy policy,
 {
 	struct pending *p = NULL;
 	unsigned result;
+	bool is_known;
 
-	if (m->qos > 0 && policy != ACK_LOCAL && goes_to_nats(h, m)) {
-		p = xcalloc(1, sizeof(*p));
-		p->kind = PENDING_PUBLISH;
-		p->policy = (uint8_t)policy;
-		p->session = from->session;
-		p->packet_id = from->packet_id;
-		pending_add(h, p);
-	}
-	result = carry_out(h, m, policy, from->link, from->owner, p);
+	if (may_take_time(h, m) && (policy != ACK_LOCAL || promise_is_kept(h)))
+		p = new_pending(h, m, policy, from);
+	result = carry_out(h, m, policy, from, p);
 	*reason = MQTT_RC_SUCCESS;
-	if (p == NULL) {
-		if (policy == ACK_REPLY && (result & DELIVER_REACHED) == 0)
-			*reason = MQTT_RC_NO_MATCHING_SUBSCRIBERS;
+	/* A session of this worker has it: what NATS says changes nothing. */
+	is_known = p == NULL || !p->asked ||
+	    (policy == ACK_REPLY && (result & DELIVER_TAKEN) != 0);
+	if (is_known && policy == ACK_REPLY && (result & DELIVER_REACHED) == 0)
+		*reason = MQTT_RC_NO_MATCHING_SUBSCRIBERS;
+	if (p == NULL)
 		return 0;
-	}
-	if (policy != ACK_REPLY || (result & DELIVER_TAKEN) == 0)
+	if (!is_known)
 		return p->token;
-	/* A session of this worker has it; what NATS says changes nothing. */
+	if (p->n_owed > 0) {
+		p->decided = true;
+		p->outcome = (uint8_t)*reason;
+		return p->token;
+	}
 	p->settled = true;
+	end_pending(h, p);
 	return 0;
+}
+
+bool
+publish_is_held(struct home *h, uint64_t token)
+{
+	const struct pending *p = token != 0 ? pending_find(h, token) : NULL;
+
+	return p != NULL && p->holds && p->n_owed > 0;
+}
+
+void
+publish_received(struct home *h, struct session *s, const struct received *e)
+{
+	uint64_t before = h->promises.changes;
+
+	lasting_received(h, s, e);
+	if (h->promises.changes != before)
+		s->promised = promise_newest(h);
+}
+
+static void WORKER_THREAD
+end_received(struct home *h, struct session *s, struct received *e)
+{
+	if (e->qos == 2)
+		lasting_end_received(h, s, e->packet_id);
+	receiving_remove(&s->receiving, e);
 }
 
 /*
@@ -241,10 +216,12 @@ settle_hopeless(struct home *h, struct session *s, struct received *e,
 	uint8_t qos = e->qos;
 	bool closes = h->broker->options->v3_refuse_close;
 
-	if (qos == 2 && !closes)
+	if (qos == 2 && !closes) {
 		receiving_hold(&s->receiving, e);
-	else
-		receiving_remove(&s->receiving, e);
+		publish_received(h, s, e);
+	} else {
+		end_received(h, s, e);
+	}
 	if (s->client == NULL)
 		return;
 	if (closes)
@@ -254,20 +231,41 @@ settle_hopeless(struct home *h, struct session *s, struct received *e,
 		    MQTT_RC_SUCCESS, NULL);
 }
 
-/* The publisher learns how it ended; only once. */
+/* What the publisher waits for; NULL: it does so no longer. */
+static struct received *
+find_received(struct home *h, const struct pending *p, struct session **s)
+{
+	struct received *e;
+
+	*s = slots_get(&h->sessions, p->session);
+	if (*s == NULL)
+		return NULL;
+	e = receiving_find(&(*s)->receiving, p->packet_id);
+	return e != NULL && e->token == p->token ? e : NULL;
+}
+
+/*
+ * The publisher learns how it ended; only once. It gets no yes while another
+ * worker is still to store the message.
+ */
 static void WORKER_THREAD
 settle(struct home *h, struct pending *p, enum mqtt_reason reason,
     const char *why)
 {
-	struct session *s = slots_get(&h->sessions, p->session);
+	struct session *s;
 	struct received *e;
 	uint8_t qos;
 
 	if (p->settled)
 		return;
+	if (p->n_owed > 0 && reason < MQTT_RC_UNSPECIFIED_ERROR) {
+		p->decided = true;
+		p->outcome = (uint8_t)reason;
+		return;
+	}
 	p->settled = true;
-	e = s != NULL ? receiving_find(&s->receiving, p->packet_id) : NULL;
-	if (e == NULL || e->token != p->token)
+	e = find_received(h, p, &s);
+	if (e == NULL)
 		return; /* its Network Connection is gone */
 	if (s->version != MQTT_V5 &&
 	    (reason == MQTT_RC_PACKET_TOO_LARGE ||
@@ -276,13 +274,63 @@ settle(struct home *h, struct pending *p, enum mqtt_reason reason,
 		return;
 	}
 	qos = e->qos;
-	if (qos == 2 && reason < MQTT_RC_UNSPECIFIED_ERROR)
+	if (qos == 2 && reason < MQTT_RC_UNSPECIFIED_ERROR) {
 		receiving_hold(&s->receiving, e);
-	else
-		receiving_remove(&s->receiving, e);
+		publish_received(h, s, e);
+	} else {
+		end_received(h, s, e);
+	}
 	if (s->client != NULL)
 		client_answer_publish(s->client, qos, p->packet_id, reason,
 		    why);
+}
+
+void
+publish_taken(struct home *h, struct pending *p)
+{
+	if (p->policy != ACK_REPLY)
+		return;
+	p->taken = true;
+	if (p->kind == PENDING_WILL)
+		p->settled = true;
+	else if (p->kind == PENDING_PUBLISH)
+		settle(h, p, MQTT_RC_SUCCESS, NULL);
+}
+
+/* All that is held for this message comes into force with this batch. */
+static void WORKER_THREAD
+close_held(struct home *h, const struct pending *p)
+{
+	struct session *s;
+	struct received *e = find_received(h, p, &s);
+
+	if (e != NULL)
+		publish_received(h, s, e);
+	promise_close(h, p->token);
+}
+
+void
+publish_stored(struct home *h, struct pending *p)
+{
+	struct session *s;
+
+	if (--p->n_owed > 0)
+		return;
+	/* Theirs are posted: what we post now is behind them. */
+	(void)promise_all(h);
+	promise_changed(h);
+	if (p->holds)
+		close_held(h, p);
+	s = slots_get(&h->sessions, p->session);
+	if (s != NULL)
+		s->promised = promise_newest(h);
+	if (p->kind == PENDING_WILL) {
+		end_will_if_done(h, p);
+		return;
+	}
+	if (p->decided)
+		settle(h, p, p->outcome, NULL);
+	end_pending(h, p);
 }
 
 static enum mqtt_reason
@@ -340,8 +388,8 @@ settled_publish(struct home *h, struct pending *p, enum bus_result result,
 	    reason < MQTT_RC_UNSPECIFIED_ERROR ? NULL
 		: text != NULL                 ? text
 					       : result_text(result));
-	pending_remove(h, p);
-	free(p);
+	p->asked = false;
+	end_pending(h, p);
 }
 
 static void WORKER_THREAD
@@ -351,9 +399,22 @@ request_will(struct home *h, struct pending_will *w)
 	    flags_of(&w->p, w->p.settled), w->link, w->p.token);
 }
 
+/* Its message is where it should be, but for what others are to store. */
 static void WORKER_THREAD
 end_will(struct home *h, struct pending *p)
 {
+	p->asked = false;
+	end_will_if_done(h, p);
+}
+
+static void WORKER_THREAD
+end_will_if_done(struct home *h, struct pending *p)
+{
+	struct pending_will *w = container_of(p, struct pending_will, p);
+
+	if (p->asked || p->n_owed > 0)
+		return;
+	lasting_end_will(h, w->stored_id);
 	pending_remove(h, p);
 	publish_free_will(p);
 }
@@ -419,17 +480,34 @@ publish_settled(struct home *h, struct pending *p, enum bus_result result,
 	free(text);
 }
 
+/* It must not be lost while nobody else has it. */
+static uint64_t WORKER_THREAD
+keep_will(struct home *h, struct message *m, const char *owner,
+    uint64_t stored_id)
+{
+	struct lasting_will w = { .message = m,
+		.due_ms = h->wall_ms,
+		.expiry_s = UINT32_MAX,
+		.owner = owner };
+
+	return lasting_will(h, stored_id, &w);
+}
+
 void
 publish_will(struct home *h, struct message **mp, uint32_t link,
-    const char *owner)
+    const char *owner, uint64_t stored_id)
 {
 	struct message *m = *mp;
 	enum ack_policy policy = broker_ack_policy(h->broker, message_topic(m));
+	struct publisher from = { .link = link, .owner = owner };
 	struct pending_will *w;
+	unsigned result;
 
 	*mp = NULL;
-	if (m->qos == 0 || policy == ACK_LOCAL || !goes_to_nats(h, m)) {
-		(void)carry_out(h, m, ACK_LOCAL, link, owner, NULL);
+	if (!may_take_time(h, m) ||
+	    (policy == ACK_LOCAL && !promise_is_kept(h))) {
+		(void)carry_out(h, m, ACK_LOCAL, &from, NULL);
+		lasting_end_will(h, stored_id);
 		message_unref(&m);
 		return;
 	}
@@ -437,11 +515,18 @@ publish_will(struct home *h, struct message **mp, uint32_t link,
 	timer_init(&w->again, on_again);
 	w->p.kind = PENDING_WILL;
 	w->p.policy = (uint8_t)policy;
+	w->p.asked = policy != ACK_LOCAL && goes_to_nats(h, m);
 	w->message = m;
 	w->link = link;
 	pending_add(h, &w->p);
-	if (carry_out(h, m, policy, link, owner, &w->p) & DELIVER_TAKEN)
+	result = carry_out(h, m, policy, &from, &w->p);
+	if ((result & DELIVER_TAKEN) != 0)
 		w->p.settled = policy == ACK_REPLY;
+	if (w->p.asked || w->p.n_owed > 0)
+		w->stored_id = keep_will(h, m, owner, stored_id);
+	else
+		w->stored_id = stored_id;
+	end_will_if_done(h, &w->p);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "nats/bus.h"
+#include "store/store.h"
 #include "topic/subject.h"
 
 enum config_identity {
@@ -38,6 +39,9 @@ enum config_v3_refuse {
 	V3_REFUSE_ACK,  /* counted, dropped and acknowledged */
 	V3_REFUSE_CLOSE /* the connection is closed */
 };
+
+/* What to do about a store that cannot be read. */
+enum config_on_damage { ON_DAMAGE_STOP, ON_DAMAGE_ASIDE };
 
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
@@ -139,6 +143,14 @@ struct config {
 		char *password_file; /* "": none */
 		struct users *users; /* what is in it; NULL: none */
 	} auth;
+
+	struct {
+		char *path; /* a directory; "": nothing outlives the process */
+		enum store_sync sync;
+		unsigned sync_interval_ms;
+		size_t max_size;
+		enum config_on_damage on_damage;
+	} store;
 
 	struct {
 		char *address;

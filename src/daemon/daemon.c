@@ -2,10 +2,11 @@
 /*
  * daemon - start, run and stop everything, in one visible order.
  *
- *   start  descriptors, pid file, broker, bus, workers, listening sockets;
- *          then the threads: bus, workers, acceptor
+ *   start  descriptors, pid file, broker, bus, store (all of it is loaded),
+ *          workers, listening sockets; then the threads: store, bus, workers,
+ *          acceptor
  *   stop   acceptor (nobody new), clients (last words, Wills), bus (what is
- *          in its rings, a fence), workers; then all memory
+ *          in its rings, a fence), workers, store; then all memory
  */
 #include "daemon/daemon.h"
 
@@ -14,15 +15,24 @@
 #include <event2/thread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/home.h"
+#include "broker/restore.h"
 #include "daemon/config.h"
 #include "daemon/process.h"
+#include "daemon/storage.h"
 #include "net/acceptor.h"
 #include "net/worker.h"
+
+/* Before clients are let in: for NATS to be there, and to know what sessions
+ * from the store want. Without it they are served all the same. */
+#define NATS_PATIENCE_MS 2000
+#define JOIN_PATIENCE_MS 10000
 
 /* Lame duck: nobody new, and this long until the others are sent away. */
 #define LAME_DUCK_S 10
@@ -37,6 +47,8 @@ struct daemon {
 	struct waker **wakers;
 	struct listener_options *listeners;
 	struct acceptor_options acceptor_options;
+	struct storage storage;
+	struct restored restored;
 	struct broker *broker;
 	struct bus *bus;
 	struct worker **workers;
@@ -89,15 +101,20 @@ fill_broker_options(struct daemon *d)
 }
 
 static void
-fill_bus_options(struct daemon *d)
+fill_wakers(struct daemon *d)
 {
 	unsigned n = d->config->server.workers;
 
-	config_bus_options(d->config, &d->bus_options);
 	d->wakers = xcalloc(n, sizeof(struct waker *));
 	for (unsigned i = 0; i < n; i++)
 		d->wakers[i] = &d->broker->homes[i]->waker;
-	d->bus_options.n_workers = n;
+}
+
+static void
+fill_bus_options(struct daemon *d)
+{
+	config_bus_options(d->config, &d->bus_options);
+	d->bus_options.n_workers = d->config->server.workers;
 	d->bus_options.worker_wakers = d->wakers;
 }
 
@@ -169,6 +186,28 @@ on_signal(enum process_signal what, void *arg)
 	}
 }
 
+static int MAIN_THREAD
+load_store(struct daemon *d)
+{
+	const struct restored *r = &d->restored;
+	uint64_t start_ms = clock_mono_ms();
+	int error = storage_open(&d->storage, d->config, d->wakers);
+
+	if (error != 0 || d->storage.store == NULL)
+		return error;
+	error = restore_load(d->broker, d->storage.store, &d->restored);
+	if (error != 0) {
+		log_error("the store cannot be loaded");
+		return error;
+	}
+	log_notice("store: %zu sessions with %zu subscriptions and %zu "
+		   "messages, %zu retained messages, %zu wills loaded in "
+		   "%.1f s; %zu sessions had expired",
+	    r->sessions, r->subscriptions, r->messages, r->retained, r->wills,
+	    (double)(clock_mono_ms() - start_ms) / 1000, r->expired);
+	return 0;
+}
+
 /* Everything that can fail because of the machine; nothing runs yet. */
 static int MAIN_THREAD
 prepare(struct daemon *d)
@@ -180,11 +219,15 @@ prepare(struct daemon *d)
 	d->broker = broker_new(&d->broker_options);
 	if (d->broker == NULL)
 		return -EMFILE;
+	fill_wakers(d);
 	if (c->nats.url[0] != '\0') {
 		fill_bus_options(d);
 		d->bus = bus_new(&d->bus_options, &broker_bus_ops, d->broker);
 		d->broker->bus = d->bus;
 	}
+	error = load_store(d);
+	if (error != 0)
+		return error;
 	d->workers = workers_new(d->broker);
 	if (d->workers == NULL)
 		return -EMFILE;
@@ -197,11 +240,47 @@ prepare(struct daemon *d)
 	return error;
 }
 
+static bool
+is_linked(struct daemon *d)
+{
+	return broker_nats_is_up(d->broker);
+}
+
+static bool
+is_joined(struct daemon *d)
+{
+	return restore_is_joined(d->broker);
+}
+
+static void
+await(struct daemon *d, bool (*is_so)(struct daemon *), unsigned timeout_ms)
+{
+	uint64_t deadline = clock_mono_ms() + timeout_ms;
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	while (!is_so(d) && clock_mono_ms() < deadline)
+		nanosleep(&pause, NULL);
+}
+
+/* NATS knows what the sessions want before a client is let in. */
+static void MAIN_THREAD
+join_nats(struct daemon *d)
+{
+	if (d->bus == NULL || d->restored.subscriptions == 0)
+		return;
+	await(d, is_linked, NATS_PATIENCE_MS);
+	restore_join_nats(d->broker);
+	await(d, is_joined, JOIN_PATIENCE_MS);
+}
+
 static int MAIN_THREAD
 start(struct daemon *d)
 {
-	int error = d->bus != NULL ? bus_start(d->bus) : 0;
+	int error =
+	    d->storage.store != NULL ? store_start(d->storage.store) : 0;
 
+	if (error == 0 && d->bus != NULL)
+		error = bus_start(d->bus);
 	if (error != 0)
 		return error;
 	d->bus_runs = d->bus != NULL;
@@ -212,6 +291,7 @@ start(struct daemon *d)
 	if (error != 0)
 		return error;
 	d->workers_run = d->config->server.workers;
+	join_nats(d);
 	return acceptor_start(d->acceptor);
 }
 
@@ -230,6 +310,10 @@ stop(struct daemon *d)
 		workers_stop(d->workers, d->workers_run);
 	if (d->broker != NULL)
 		broker_stop(d->broker);
+	if (d->storage.store == NULL)
+		return;
+	restore_flush(d->broker);
+	store_stop(d->storage.store);
 }
 
 static void MAIN_THREAD
@@ -244,6 +328,7 @@ release(struct daemon *d)
 		workers_free(&d->workers, d->config->server.workers);
 	if (d->broker != NULL)
 		broker_free(&d->broker);
+	storage_close(&d->storage);
 	if (d->bus != NULL)
 		bus_free(&d->bus);
 	free(d->wakers);
@@ -299,7 +384,7 @@ take_pid_file(const struct config *c)
 int
 daemon_run(const struct config *c)
 {
-	struct daemon d = { .config = c };
+	struct daemon d = { .config = c, .storage = { .lock = -1 } };
 	int error;
 
 	thread_assert_main();

@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
+#include "daemon/storage.h"
 
 #define DEFAULT_FILE SYSCONFDIR "/mqtt-nats.ini"
 
@@ -112,6 +113,10 @@ act(const struct options *o)
 		status = test_config(c, &report);
 	} else if (o->action == OPTIONS_SIGNAL) {
 		status = send_signal(o, c);
+	} else if (o->action == OPTIONS_STORE_CHECK) {
+		status = storage_check(c, stdout, stderr);
+	} else if (o->action == OPTIONS_STORE_DUMP) {
+		status = storage_dump(c, stdout, stderr);
 	} else {
 		config_resolve(c);
 		status = run(c, path, &report);

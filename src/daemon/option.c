@@ -55,6 +55,19 @@ static const struct option_word v3_refuse_words[] = {
 	{ 0 },
 };
 
+static const struct option_word store_sync_words[] = {
+	{ "commit", STORE_SYNC_COMMIT },
+	{ "interval", STORE_SYNC_INTERVAL },
+	{ "none", STORE_SYNC_NONE },
+	{ 0 },
+};
+
+static const struct option_word on_damage_words[] = {
+	{ "stop", ON_DAMAGE_STOP },
+	{ "aside", ON_DAMAGE_ASIDE },
+	{ 0 },
+};
+
 static const struct option_word log_level_words[] = {
 	{ "error", LOG_ERROR },
 	{ "warning", LOG_WARNING },
@@ -266,6 +279,7 @@ check_url(const char *text)
 #define PLACE_qos(m)      PLACE(struct config, qos.m)
 #define PLACE_limits(m)   PLACE(struct config, limits.m)
 #define PLACE_auth(m)     PLACE(struct config, auth.m)
+#define PLACE_store(m)    PLACE(struct config, store.m)
 #define PLACE_monitor(m)  PLACE(struct config, monitor.m)
 #define PLACE_log(m)      PLACE(struct config, log.m)
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_SIGNAL = 256 };
+enum { OPT_SIGNAL = 256, OPT_STORE_CHECK, OPT_STORE_DUMP };
 
 static const struct {
 	struct option getopt;
@@ -32,6 +32,10 @@ static const struct {
 	    "log errors and warnings only" },
 	{ { "signal", required_argument, NULL, OPT_SIGNAL }, "WORD[=PID]",
 	    "tell a running daemon: reload, reopen, ldm or stop" },
+	{ { "store-check", no_argument, NULL, OPT_STORE_CHECK }, NULL,
+	    "read the whole store, say what is in it and exit" },
+	{ { "store-dump", no_argument, NULL, OPT_STORE_DUMP }, NULL,
+	    "print the records of the store as JSON and exit" },
 	{ { "version", no_argument, NULL, 'V' }, NULL,
 	    "print the version and exit" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "print this and exit" },
@@ -125,6 +129,12 @@ on_option(struct options *o, int c, FILE *err)
 		return true;
 	case OPT_SIGNAL:
 		return parse_signal(o, optarg, err);
+	case OPT_STORE_CHECK:
+		o->action = OPTIONS_STORE_CHECK;
+		return true;
+	case OPT_STORE_DUMP:
+		o->action = OPTIONS_STORE_DUMP;
+		return true;
 	default:
 		return false;
 	}

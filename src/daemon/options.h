@@ -12,8 +12,10 @@
 
 enum options_action {
 	OPTIONS_RUN,
-	OPTIONS_TEST,    /* -t: check and print the configuration */
-	OPTIONS_SIGNAL,  /* --signal */
+	OPTIONS_TEST,   /* -t: check and print the configuration */
+	OPTIONS_SIGNAL, /* --signal */
+	OPTIONS_STORE_CHECK,
+	OPTIONS_STORE_DUMP,
 	OPTIONS_VERSION, /* -V */
 	OPTIONS_HELP     /* -h */
 };

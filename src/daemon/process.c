@@ -87,6 +87,8 @@ process_block_signals(void)
 	signal_set(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit of file sizes is an error to us, not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 static void

@@ -254,8 +254,13 @@ run(void *arg)
 int
 acceptor_start(struct acceptor *a)
 {
-	int error = thread_start(&a->thread, run, a);
+	int error = 0;
 
+	for (size_t i = 0; i < a->options->n_listeners && error == 0; i++)
+		error = listener_listen(a->listeners[i].fd,
+		    a->listeners[i].options);
+	if (error == 0)
+		error = thread_start(&a->thread, run, a);
 	a->runs = error == 0;
 	return error;
 }

@@ -37,13 +37,13 @@ struct acceptor_stats {
 };
 
 /*
- * Open every listening socket. NULL, with a line in the log, when one cannot
- * be opened; then none is.
+ * Open every socket, so that nobody else gets its port. NULL, with a line in
+ * the log, when one cannot be opened; then none is.
  */
 struct acceptor *
 acceptor_new(const struct acceptor_options *options) MAIN_THREAD
 MUST_CHECK;
-/* Start accepting; 0 or -errno. */
+/* Listen and accept from now on; 0 or -errno. */
 int
 acceptor_start(struct acceptor *a) MAIN_THREAD
 MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/home.h"
+#include "broker/promise.h"
 #include "net/worker.h"
 
 /* How long the last words to a client that does not read may take. */
@@ -314,28 +315,47 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		client_touch(&c->client);
 }
 
+static void WORKER_THREAD
+write_ready(struct conn *c)
+{
+	struct buf *out = &c->client.out;
+	ssize_t n =
+	    c->transport->write(c->fd, buf_ptr(out), promise_ready(&c->client));
+
+	if (n > 0) {
+		home_count_n(c->worker->home, bytes_out, (size_t)n);
+		buf_consume(out, (size_t)n);
+		promise_written(&c->client, (size_t)n);
+	} else if (n != -EAGAIN) {
+		hang_up(c, n);
+	}
+}
+
+/* What waits for the store is no reason to ask the socket. */
+static void
+watch_writable(struct conn *c, short others)
+{
+	if (promise_ready(&c->client) > 0)
+		watch(c, (short)(others | EV_WRITE));
+	else
+		watch(c, (short)(others & ~EV_WRITE));
+}
+
 /* Write what there is; true when nothing is left. */
 static bool WORKER_THREAD
 flush(struct conn *c)
 {
 	struct buf *out = &c->client.out;
-	ssize_t n;
 
 	if (buf_len(out) == 0)
 		return true;
-	if (!c->is_broken) {
-		n = c->transport->write(c->fd, buf_ptr(out), buf_len(out));
-		if (n > 0) {
-			home_count_n(c->worker->home, bytes_out, (size_t)n);
-			buf_consume(out, (size_t)n);
-		} else if (n != -EAGAIN) {
-			hang_up(c, n);
-		}
-	}
+	if (!c->is_broken && promise_ready(&c->client) > 0)
+		write_ready(c);
 	if (buf_len(out) > 0 && !c->is_broken) {
-		watch(c, (short)(c->watched | EV_WRITE));
+		watch_writable(c, c->watched);
 		return false;
 	}
+	promise_forget(&c->client);
 	buf_fini(out);
 	watch(c, (short)(c->watched & ~EV_WRITE));
 	return true;
@@ -357,7 +377,7 @@ linger(struct conn *c)
 {
 	struct home *h = c->worker->home;
 
-	watch(c, EV_WRITE);
+	watch_writable(c, 0);
 	if (timer_is_armed(&c->client.timer))
 		return;
 	timer_init(&c->client.timer, on_linger);

@@ -27,7 +27,7 @@ address_print(const struct sockaddr *sa, socklen_t len, char out[ADDRESS_SIZE])
 }
 
 static int
-bind_and_listen(const struct listener_options *o, const struct addrinfo *ai)
+bind_socket(const struct addrinfo *ai)
 {
 	int on = 1;
 	int fd = socket(ai->ai_family,
@@ -40,8 +40,7 @@ bind_and_listen(const struct listener_options *o, const struct addrinfo *ai)
 	if (ai->ai_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 		    sizeof(on));
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-	    listen(fd, (int)o->backlog) == 0)
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -60,6 +59,13 @@ log_open_socket(const struct listener_options *o, int fd)
 	log_notice("listener %s: listening on %s", o->name, address);
 }
 
+static void
+log_failure(const struct listener_options *o, int error)
+{
+	log_error("listener %s: cannot listen on %s port %u: %s", o->name,
+	    o->address, o->port, strerror(-error));
+}
+
 int
 listener_open(const struct listener_options *o)
 {
@@ -75,12 +81,21 @@ listener_open(const struct listener_options *o)
 		    o->address);
 		return -EINVAL;
 	}
-	fd = bind_and_listen(o, ai);
+	fd = bind_socket(ai);
 	freeaddrinfo(ai);
 	if (fd < 0)
-		log_error("listener %s: cannot listen on %s port %u: %s",
-		    o->name, o->address, o->port, strerror(-fd));
+		log_failure(o, fd);
+	return fd;
+}
+
+int
+listener_listen(int fd, const struct listener_options *o)
+{
+	int error = listen(fd, (int)o->backlog) == 0 ? 0 : -errno;
+
+	if (error != 0)
+		log_failure(o, error);
 	else
 		log_open_socket(o, fd);
-	return fd;
+	return error;
 }

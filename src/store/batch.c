@@ -9,7 +9,10 @@
 struct batch *
 batch_new(void)
 {
-	return xcalloc(1, sizeof(struct batch));
+	struct batch *b = xcalloc(1, sizeof(*b));
+
+	b->cost = sizeof(*b);
+	return b;
 }
 
 void

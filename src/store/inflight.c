@@ -66,6 +66,21 @@ inflight_find(const struct inflight *f, uint16_t packet_id)
 	return NULL;
 }
 
+static struct outgoing *
+push(struct inflight *f, const struct outgoing *o, uint16_t id)
+{
+	struct outgoing *slot;
+
+	/* Once round, behind an old one that stays? */
+	f->is_mixed = f->box.n > 0 &&
+	    (f->is_mixed ||
+		distance(f, id) <=
+		    distance(f, outbox_at(&f->box, f->box.n - 1)->packet_id));
+	slot = outbox_push(&f->box, o);
+	slot->packet_id = id;
+	return slot;
+}
+
 struct outgoing *
 inflight_add(struct inflight *f, const struct outgoing *o)
 {
@@ -76,17 +91,21 @@ inflight_add(struct inflight *f, const struct outgoing *o)
 	/* v3.1.1 [MQTT-2.3.1-4], v5 [MQTT-2.2.1-4] */
 	while (inflight_find(f, id) != NULL)
 		id = next_id(id);
-	/* Once round, behind an old one that stays? */
-	f->is_mixed = f->box.n > 0 &&
-	    (f->is_mixed ||
-		distance(f, id) <=
-		    distance(f, outbox_at(&f->box, f->box.n - 1)->packet_id));
-	slot = outbox_push(&f->box, o);
-	slot->packet_id = id;
+	slot = push(f, o, id);
 	slot->state = OUTGOING_SENT;
 	f->last_id = id;
 	f->n++;
 	return slot;
+}
+
+void
+inflight_restore(struct inflight *f, const struct outgoing *o)
+{
+	assert(inflight_find(f, o->packet_id) == NULL);
+	(void)push(f, o, o->packet_id);
+	f->last_id = o->packet_id;
+	f->n++;
+	f->n_again += o->state == OUTGOING_AGAIN;
 }
 
 static void

@@ -37,6 +37,12 @@ void inflight_fini(struct inflight *f);
  */
 struct outgoing *inflight_add(struct inflight *f, const struct outgoing *o);
 
+/*
+ * Take over one from before the start of the process, with the identifier and
+ * the state that it has; later ones follow in their order.
+ */
+void inflight_restore(struct inflight *f, const struct outgoing *o);
+
 /* The message with this identifier that is not DONE, or NULL. */
 struct outgoing *inflight_find(const struct inflight *f, uint16_t packet_id);
 

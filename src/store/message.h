@@ -35,7 +35,7 @@ struct message {
 	uint64_t publisher;  /* who sent it, for No Local; 0: nobody here */
 	uint64_t expires_ms; /* clock_wall_ms when it is over; 0: never */
 	/* How many are to store it before `reply` is answered, and a bit: see
-	 * broker/deliver. */
+	 * broker/answer. */
 	atomic_uint owed;
 	/* The store thread's: how many records refer to it, and where it is. */
 	uint32_t stored_refs;

@@ -58,6 +58,27 @@ receiving_hold(struct receiving *r, struct received *e)
 }
 
 void
+receiving_wait(struct receiving *r, struct received *e, uint64_t token)
+{
+	assert(e->state == RECEIVING_DELIVERED);
+	e->state = RECEIVING_WAITING;
+	e->token = token;
+	r->n_waiting++;
+}
+
+void
+receiving_restore(struct receiving *r, uint16_t packet_id, bool held)
+{
+	struct received *e = receiving_add(r, packet_id, 2, 0);
+
+	receiving_hold(r, e);
+	if (!held)
+		e->state = RECEIVING_DELIVERED;
+	e->is_earlier = true;
+	r->n_earlier++;
+}
+
+void
 receiving_remove(struct receiving *r, struct received *e)
 {
 	size_t i = (size_t)(e - r->items);

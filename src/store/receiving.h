@@ -8,14 +8,17 @@
  *
  * WAITING: the bus or a local session has not taken responsibility yet.
  * HELD: it has; the identifier stays until PUBREL, so that a repeated PUBLISH
- * is known (v5 [MQTT-4.3.3-10]). One per session; its worker's.
+ * is known (v5 [MQTT-4.3.3-10]). DELIVERED: as WAITING, but the process has
+ * been started anew since; the subscribers of this node have it already.
+ *
+ * One per session; its worker's.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum receiving_state { RECEIVING_WAITING, RECEIVING_HELD };
+enum receiving_state { RECEIVING_WAITING, RECEIVING_HELD, RECEIVING_DELIVERED };
 
 struct received {
 	uint64_t token; /* the pending publish; 0 when HELD */
@@ -41,6 +44,10 @@ struct received *receiving_add(struct receiving *r, uint16_t packet_id,
     uint8_t qos, uint64_t token);
 /* WAITING becomes HELD. */
 void receiving_hold(struct receiving *r, struct received *e);
+/* DELIVERED becomes WAITING for this token. */
+void receiving_wait(struct receiving *r, struct received *e, uint64_t token);
+/* One of QoS 2 from before the start of the process: HELD or DELIVERED. */
+void receiving_restore(struct receiving *r, uint16_t packet_id, bool held);
 void receiving_remove(struct receiving *r, struct received *e);
 /* How many count against the Receive Maximum: v5 4.9, it begins anew with
  * each Network Connection. */

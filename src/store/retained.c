@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/xalloc.h"
 #include "store/expiring.h"
+#include "store/store.h"
 #include "topic/topic_trie.h"
 
 #define N_SHARDS     64
@@ -38,6 +39,8 @@ struct retained {
 	atomic_size_t n;
 	atomic_size_t n_expiring;
 	atomic_size_t bytes;
+	struct store *store; /* [I] NULL: in memory only */
+	char *owner;         /* [I] in the store */
 };
 
 struct retained *
@@ -50,6 +53,13 @@ retained_new(void)
 		r->shards[i].trie = topic_trie_new();
 	}
 	return r;
+}
+
+void
+retained_keep(struct retained *r, struct store *store, const char *owner)
+{
+	r->store = store;
+	r->owner = owner != NULL ? xstrdup(owner) : NULL;
 }
 
 static void
@@ -80,7 +90,28 @@ retained_free(struct retained **rp)
 		expiring_fini(&r->shards[i].expiring);
 		pthread_mutex_destroy(&r->shards[i].lock);
 	}
+	free(r->owner);
 	free(r);
+}
+
+/*
+ * Under the shard's lock, so that the store hears of the changes of a topic
+ * in their order. Posting is one exchange; it waits for nothing.
+ */
+static void
+post_change(struct retained *r, const struct kept *k, enum batch_verb verb,
+    struct message *m)
+{
+	struct retained_record record = { .owner = slice_str(r->owner) };
+	struct batch *b;
+
+	if (r->store == NULL)
+		return;
+	b = batch_new();
+	if (m != NULL)
+		record_put_retained(&b->values, &record);
+	batch_add(b, verb, RECORD_RETAINED, record_key(k->order), m);
+	store_post_alone(r->store, &b);
 }
 
 static struct slice
@@ -119,11 +150,41 @@ clear(struct retained *r, struct shard *s, struct slice topic)
 	if (k == NULL)
 		return NULL;
 	old = k->message;
+	post_change(r, k, BATCH_DELETE, NULL);
 	set_expiry(r, s, k, 0);
 	free(k);
 	atomic_fetch_sub(&r->n, 1);
 	atomic_fetch_sub(&r->bytes, message_size(old));
 	return old;
+}
+
+/* In the store, all that are retained for anybody stand in one table. */
+static uint64_t
+next_order(struct retained *r)
+{
+	return r->store != NULL ? store_next_id(r->store)
+				: atomic_fetch_add(&r->next_order, 1);
+}
+
+/* Under the shard's lock. */
+static struct kept *
+add(struct retained *r, struct shard *s, struct slice topic, uint64_t order)
+{
+	struct kept *k = xcalloc(1, sizeof(*k));
+
+	k->order = order;
+	*topic_trie_slot(s->trie, topic) = k;
+	atomic_fetch_add(&r->n, 1);
+	return k;
+}
+
+/* Under the shard's lock. */
+static void
+fill(struct retained *r, struct shard *s, struct kept *k, struct message *m)
+{
+	k->message = message_ref(m);
+	set_expiry(r, s, k, m->expires_ms);
+	atomic_fetch_add(&r->bytes, message_size(m));
 }
 
 /* Under the shard's lock; *old is the message that was replaced. */
@@ -136,18 +197,25 @@ replace(struct retained *r, struct shard *s, struct message *m, size_t max,
 	if (k == NULL) {
 		if (max > 0 && atomic_load(&r->n) >= max)
 			return false;
-		k = xcalloc(1, sizeof(*k));
-		k->order = atomic_fetch_add(&r->next_order, 1);
-		*topic_trie_slot(s->trie, message_topic(m)) = k;
-		atomic_fetch_add(&r->n, 1);
+		k = add(r, s, message_topic(m), next_order(r));
 	} else {
 		*old = k->message;
 		atomic_fetch_sub(&r->bytes, message_size(*old));
 	}
-	k->message = message_ref(m);
-	set_expiry(r, s, k, m->expires_ms);
-	atomic_fetch_add(&r->bytes, message_size(m));
+	fill(r, s, k, m);
+	post_change(r, k, *old == NULL ? BATCH_PUT : BATCH_SET, m);
 	return true;
+}
+
+void
+retained_restore(struct retained *r, struct message *m, uint64_t order)
+{
+	struct shard *s = shard_of(r, message_topic(m));
+
+	pthread_mutex_lock(&s->lock);
+	if (topic_trie_find(s->trie, message_topic(m)) == NULL)
+		fill(r, s, add(r, s, message_topic(m), order), m);
+	pthread_mutex_unlock(&s->lock);
 }
 
 bool

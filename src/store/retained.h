@@ -13,9 +13,18 @@
 #include "store/message.h"
 
 struct retained;
+struct store;
 
 struct retained *retained_new(void);
 void retained_free(struct retained **r);
+
+/*
+ * From now on every change goes to the store too, as this User Name's (NULL:
+ * the node's). Whoever must know when it is there posts a batch afterwards.
+ */
+void retained_keep(struct retained *r, struct store *store, const char *owner);
+/* One from the store: its order is what it was. */
+void retained_restore(struct retained *r, struct message *m, uint64_t order);
 
 /*
  * Keep `m` as its topic's retained message instead of the one before; an

@@ -18,12 +18,16 @@
 struct client;
 struct will;
 
+/* Of a session whose NATS identity is not known: that of nobody. */
+#define SESSION_LINK_NONE UINT32_MAX
+
 struct subscription {
 	LIST_ENTRY(subscription)
 	entry;
 	struct hash_node node; /* used when there are many */
 	uint32_t id;           /* Subscription Identifier, 0: none */
 	uint32_t filter_len;
+	uint32_t number; /* in the store; 0: not there */
 	uint8_t qos : 2;
 	uint8_t no_local : 1;
 	uint8_t retain_as_published : 1;
@@ -42,6 +46,11 @@ struct session {
 	uint32_t expiry_s;      /* MQTT_EXPIRY_NEVER: no end */
 	uint32_t link;          /* NATS identity, 0: the daemon's */
 	char *owner;            /* User Name it belongs to; NULL: anybody's */
+	uint64_t stored_id;     /* in the store; 0: it does not last */
+	uint64_t first_place;   /* there, of messages to the client */
+	uint64_t next_place;
+	uint64_t promised;    /* the client's messages wait for this number */
+	uint32_t next_number; /* there, of subscriptions */
 	uint32_t n_subscriptions;
 	uint32_t backlog_bytes;
 	LIST_HEAD(, subscription) subscriptions;

@@ -133,6 +133,7 @@ release(struct store *s, uint64_t number)
 			continue;
 		TAILQ_REMOVE(&s->held, b, entry);
 		TAILQ_INSERT_TAIL(&s->todo, b, entry);
+		atomic_fetch_add(&s->stats.waiting, b->cost);
 	}
 }
 
@@ -160,6 +161,7 @@ take(struct store *s)
 			s->streams[b->stream].taken = b->number;
 		if (b->held != 0) {
 			TAILQ_INSERT_TAIL(&s->held, b, entry);
+			atomic_fetch_sub(&s->stats.waiting, b->cost);
 			continue;
 		}
 		if (b->closes)

@@ -78,7 +78,7 @@ struct store_stats {
 	atomic_ullong last_us;    /* the latest one */
 	atomic_ullong max_us;     /* the longest one */
 	atomic_size_t used, size; /* bytes */
-	atomic_size_t waiting;    /* bytes not written yet */
+	atomic_size_t waiting;    /* bytes to be written */
 	atomic_bool full;         /* new messages are refused */
 };
 

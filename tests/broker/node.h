@@ -38,6 +38,8 @@ struct node *node_new(void);
 struct node *node_new_with(const struct broker_options *o);
 /* The same without NATS. */
 struct node *node_new_alone(const struct broker_options *o);
+/* Is there a store that has something to say to a home? See stored. */
+bool node_awaits_store(const struct node *n);
 /* Every connection breaks, then the node and its devices are freed. */
 void node_free(struct node **n);
 

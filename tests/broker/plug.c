@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "broker/promise.h"
 #include "mqtt/framer.h"
 
 /* On its way to another home. */
@@ -77,9 +78,11 @@ flush(struct plug *p)
 {
 	struct device *d = p->device;
 	struct buf *out = &p->client.out;
-	size_t n = buf_len(out) < d->window ? buf_len(out) : d->window;
+	size_t ready = promise_ready(&p->client);
+	size_t n = ready < d->window ? ready : d->window;
 
 	if (d->is_broken) {
+		promise_forget(&p->client);
 		buf_fini(out);
 		return true;
 	}
@@ -87,6 +90,7 @@ flush(struct plug *p)
 		d->window -= n;
 	buf_append(&d->heard, buf_ptr(out), n);
 	buf_consume(out, n);
+	promise_written(&p->client, n);
 	if (buf_len(out) > 0)
 		return false;
 	buf_fini(out);

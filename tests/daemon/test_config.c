@@ -247,8 +247,6 @@ Test(config, keys_of_later_versions_are_refused_as_such)
 	    { "[auth]\nacl_file = /x\n",
 		"x.ini:2: key \"acl_file\" in [auth] is not available in "
 		"this version\n" },
-	    { "[store]\npath = /x\nxyzzy = 1\n",
-		"x.ini:1: section [store] is not available in this version\n" },
 	    { "[monitor]\nport = 8222\n",
 		"x.ini:2: [monitor] port: the monitor is not available in this "
 		"version\n" });

@@ -2,6 +2,7 @@
 #include "net/acceptor.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 
 #include "base/log.h"
 #include "net/crew.h"
+#include "net/listener.h"
 
 static int
 tcp_socket(void)
@@ -170,6 +172,7 @@ Test(acceptor, opens_all_of_its_sockets_or_none)
 	};
 	struct acceptor_options o = { .listeners = listeners,
 		.n_listeners = 2 };
+	int fd;
 
 	thread_enter(THREAD_MAIN, "main");
 	log_set_level(LOG_ERROR);
@@ -177,5 +180,34 @@ Test(acceptor, opens_all_of_its_sockets_or_none)
 	cr_assert_null(acceptor_new(&o));
 	/* In use by another. */
 	listeners[1] = listeners[0];
+	listeners[1].port = free_port();
+	fd = listener_open(&listeners[1]);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(listener_listen(fd, &listeners[1]), 0);
 	cr_assert_null(acceptor_new(&o));
+	close(fd);
+}
+
+Test(acceptor, lets_nobody_in_before_it_starts)
+{
+	struct listener_options listener = { .name = "one",
+		.address = "127.0.0.1",
+		.backlog = 5 };
+	struct acceptor_options o = { .listeners = &listener,
+		.n_listeners = 1 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct acceptor *a;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	thread_enter(THREAD_MAIN, "main");
+	log_set_level(LOG_ERROR);
+	listener.port = free_port();
+	sin.sin_port = htons((uint16_t)listener.port);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a = acceptor_new(&o);
+	cr_assert_not_null(a);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), -1);
+	cr_assert_eq(errno, ECONNREFUSED);
+	close(fd);
+	acceptor_free(&a);
 }
