@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
+#include "broker/client_auth.h"
 #include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
@@ -20,6 +21,8 @@
 #define REASON_STRING_MAX  200
 /* With what stands around them. */
 #define REASON_STRING_ROOM 256
+/* An AUTH before we know who sends it. */
+#define AUTH_MAX           8192
 
 static void WORKER_THREAD
 on_connect_timeout(struct timer *t, void *arg)
@@ -63,6 +66,7 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	c->address = from->address;
 	c->number = from->number;
 	c->held = from->held;
+	c->auth = from->auth;
 	c->is_authenticated = from->is_authenticated;
 	memset(from, 0, sizeof(*from));
 }
@@ -82,7 +86,9 @@ client_pack(struct client *c, struct client *to)
 	to->held = c->held;
 	/* An identity towards NATS stays behind: it is asked for again. */
 	to->is_authenticated = c->is_authenticated && !c->has_link;
+	to->auth = c->auth;
 	c->address = NULL;
+	c->auth = NULL;
 	memset(&c->held, 0, sizeof(c->held));
 }
 
@@ -117,6 +123,7 @@ client_fini(struct client *c)
 	free(c->address);
 	promise_forget(c);
 	buf_fini(&c->out);
+	client_auth_free(&c->auth);
 	connecting_drop(c);
 }
 
@@ -146,8 +153,8 @@ client_may_read(struct client *c)
 {
 	const struct broker_options *o = c->home->broker->options;
 
-	if (c->is_moving ||
-	    (c->state != CLIENT_NEW && c->state != CLIENT_ONLINE))
+	if (c->is_moving || c->state == CLIENT_LOGIN ||
+	    c->state == CLIENT_CLOSING)
 		return false;
 	if (c->home->congested) {
 		stall(c);
@@ -165,7 +172,9 @@ client_may_read(struct client *c)
 size_t
 client_max_packet(const struct client *c)
 {
-	return c->home->broker->options->max_packet_size;
+	size_t max = c->home->broker->options->max_packet_size;
+
+	return c->state == CLIENT_AUTH && max > AUTH_MAX ? AUTH_MAX : max;
 }
 
 void
@@ -323,6 +332,7 @@ static packet_fn *const online[16] = {
 	[MQTT_UNSUBSCRIBE] = client_on_unsubscribe,
 	[MQTT_PINGREQ] = on_pingreq,
 	[MQTT_DISCONNECT] = client_on_disconnect,
+	[MQTT_AUTH] = client_on_auth,
 };
 
 static void
@@ -347,6 +357,10 @@ client_on_packet(struct client *c, const struct frame *f)
 			client_on_connect(c, f);
 		else
 			client_end(c, false, "first packet is no CONNECT");
+		return;
+	}
+	if (c->state == CLIENT_AUTH) {
+		client_auth_on_packet(c, f);
 		return;
 	}
 	assert(c->state == CLIENT_ONLINE);

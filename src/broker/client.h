@@ -22,6 +22,7 @@
 #include "nats/bus.h"
 #include "store/session.h"
 
+struct client_auth;
 struct feed;
 struct gates;
 struct home;
@@ -31,7 +32,8 @@ TAILQ_HEAD(feed_list, feed);
 
 enum client_state {
 	CLIENT_NEW,
-	CLIENT_LOGIN,
+	CLIENT_LOGIN, /* somebody finds out who it is */
+	CLIENT_AUTH,  /* v5: it proves that itself, see client_auth.h */
 	CLIENT_ONLINE,
 	CLIENT_CLOSING /* write `out`, then close the socket */
 };
@@ -63,7 +65,8 @@ struct client {
 	size_t n_feeding;       /* that many */
 	struct alias_table *aliases;
 	struct pending *login;
-	struct buf held; /* the CONNECT while LOGIN or moving */
+	struct client_auth *auth; /* v5 Authentication Method; NULL: none */
+	struct buf held;          /* the CONNECT while LOGIN or moving */
 	uint64_t last_packet_ms;
 	uint32_t number;          /* for the log */
 	uint32_t max_packet_size; /* the client's; UINT32_MAX: any */
@@ -150,6 +153,7 @@ void client_on_ack(struct client *c, const struct frame *f) WORKER_THREAD;
 void client_on_subscribe(struct client *c, const struct frame *f) WORKER_THREAD;
 void client_on_unsubscribe(struct client *c,
     const struct frame *f) WORKER_THREAD;
+void client_on_auth(struct client *c, const struct frame *f) WORKER_THREAD;
 void client_on_disconnect(struct client *c,
     const struct frame *f) WORKER_THREAD;
 

@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "broker/client_auth.h"
 #include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
@@ -106,6 +107,15 @@ check_client_id(const struct client *c, const struct packet_connect *p,
 	return MQTT_RC_SUCCESS;
 }
 
+/* Whose password, or proof, has been found good; empty: nobody's. */
+static struct slice
+proven_name(const struct client *c, const struct packet_connect *p)
+{
+	if (c->is_authenticated && c->auth != NULL)
+		return client_auth_user(c->auth);
+	return c->is_authenticated ? p->user_name : slice_of(NULL, 0);
+}
+
 static enum mqtt_reason WORKER_THREAD
 check(struct client *c, const struct packet_connect *p, const char **why)
 {
@@ -116,10 +126,13 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 		rc = check_will(c, p, why);
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
-	/* v5 [MQTT-4.12.0-1] */
-	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD))
-		return MQTT_RC_BAD_AUTHENTICATION_METHOD;
-	if (!o->allow_anonymous && !p->has_user_name) {
+	if (c->is_authenticated && p->has_user_name &&
+	    !slice_eq(p->user_name, proven_name(c, p))) {
+		*why = "the User Name is not the one that was proven";
+		return MQTT_RC_BAD_USER_NAME_OR_PASSWORD;
+	}
+	if (!o->allow_anonymous && !p->has_user_name &&
+	    !properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
 		*why = "anonymous clients are not allowed";
 		return MQTT_RC_NOT_AUTHORIZED;
 	}
@@ -304,6 +317,7 @@ connack_properties(struct client *c, const struct packet_connect *p,
 	if (c->keep_alive_s != p->keep_alive) /* v5 [MQTT-3.2.2-21] */
 		property_put_u16(out, MQTT_PROP_SERVER_KEEP_ALIVE,
 		    c->keep_alive_s);
+	client_auth_connack(c, out);
 	return buf_slice(out);
 }
 
@@ -319,9 +333,9 @@ take_over(struct client *c, struct session *s)
 }
 
 static bool
-belongs_to(const struct session *s, const struct packet_connect *p)
+belongs_to(const struct session *s, struct slice user)
 {
-	return s->owner == NULL || slice_eq(slice_str(s->owner), p->user_name);
+	return s->owner == NULL || slice_eq(slice_str(s->owner), user);
 }
 
 /*
@@ -344,7 +358,7 @@ open_session(struct client *c, const struct packet_connect *p,
 		*present = !created; /* v3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
 		if (created)
 			return s;
-		if (!belongs_to(s, p)) {
+		if (!belongs_to(s, proven_name(c, p))) {
 			connecting_refuse(c, MQTT_RC_NOT_AUTHORIZED,
 			    "the Client Identifier belongs to another user");
 			return NULL;
@@ -393,8 +407,10 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 		c->has_link = false;
 	}
 	if (c->is_authenticated) {
+		struct slice user = proven_name(c, p);
+
 		free(s->owner);
-		s->owner = string_of(p->has_user_name, p->user_name);
+		s->owner = string_of(c->auth != NULL || p->has_user_name, user);
 	}
 	make_lasting(h, s);
 }
@@ -427,6 +443,8 @@ go_online(struct client *c, const struct packet_connect *p,
 					  : "3.1",
 	    c->keep_alive_s, s->keep ? ", session kept" : "",
 	    present ? ", session resumed" : "");
+	if (c->auth != NULL)
+		client_auth_settle(c->auth);
 	client_touch(c);
 	deliver_resume(c);
 	connecting_drop(c);

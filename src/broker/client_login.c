@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client_login - who says CONNECT? The password file knows, or NATS does
- * (identity = user), or nobody asks.
+ * (identity = user), or the client proves it itself, or nobody asks.
  */
 #include "base/xalloc.h"
 #include "broker/broker.h"
+#include "broker/client_auth.h"
 #include "broker/connecting.h"
 #include "broker/home.h"
 #include "broker/verify.h"
@@ -33,6 +34,10 @@ connecting_login(struct client *c, const struct frame *f,
 {
 	struct home *h = c->home;
 
+	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
+		client_auth_begin(c, f, p);
+		return true;
+	}
 	if (h->users != NULL && p->has_user_name) {
 		if (verify_start(c, p->user_name, p->password))
 			connecting_hold(c, f);

@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/new_user.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/storage.h"
@@ -142,6 +143,10 @@ main(int argc, char *argv[])
 	case OPTIONS_HELP:
 		options_print_help(stdout);
 		return EXIT_SUCCESS;
+	case OPTIONS_SCRAM:
+		return new_user_print(o.user, stdin, stdout, stderr)
+		    ? EXIT_SUCCESS
+		    : EXIT_USAGE;
 	case OPTIONS_SIGNAL:
 		if (o.signal_pid != 0)
 			return send_signal(&o, NULL);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_SIGNAL = 256, OPT_STORE_CHECK, OPT_STORE_DUMP };
+enum { OPT_SIGNAL = 256, OPT_SCRAM, OPT_STORE_CHECK, OPT_STORE_DUMP };
 
 static const struct {
 	struct option getopt;
@@ -32,6 +32,8 @@ static const struct {
 	    "log errors and warnings only" },
 	{ { "signal", required_argument, NULL, OPT_SIGNAL }, "WORD[=PID]",
 	    "tell a running daemon: reload, reopen, ldm or stop" },
+	{ { "scram", required_argument, NULL, OPT_SCRAM }, "USER",
+	    "print a line for the password file; asks for the password" },
 	{ { "store-check", no_argument, NULL, OPT_STORE_CHECK }, NULL,
 	    "read the whole store, say what is in it and exit" },
 	{ { "store-dump", no_argument, NULL, OPT_STORE_DUMP }, NULL,
@@ -129,6 +131,10 @@ on_option(struct options *o, int c, FILE *err)
 		return true;
 	case OPT_SIGNAL:
 		return parse_signal(o, optarg, err);
+	case OPT_SCRAM:
+		o->action = OPTIONS_SCRAM;
+		o->user = optarg;
+		return true;
 	case OPT_STORE_CHECK:
 		o->action = OPTIONS_STORE_CHECK;
 		return true;

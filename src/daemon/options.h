@@ -14,6 +14,7 @@ enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_TEST,   /* -t: check and print the configuration */
 	OPTIONS_SIGNAL, /* --signal */
+	OPTIONS_SCRAM,  /* --scram: a line for the password file */
 	OPTIONS_STORE_CHECK,
 	OPTIONS_STORE_DUMP,
 	OPTIONS_VERSION, /* -V */
@@ -27,6 +28,7 @@ struct options {
 	enum options_action action;
 	const char *config_file; /* NULL: -c was not given */
 	enum process_signal signal;
+	const char *user; /* of --scram */
 	pid_t signal_pid; /* 0: the one of the pid file */
 	struct config_override overrides[OPTIONS_MAX_OVERRIDES];
 	size_t n_overrides;

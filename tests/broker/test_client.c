@@ -153,7 +153,8 @@ Test(client, goes_with_disconnect)
 		    "String=protocol error: unexpected PINGRESP }" },
 		{ 5, "f0 [18 [15 <x>]]",
 		    "DISCONNECT reason=0x82 (protocol error) { Reason "
-		    "String=protocol error: unexpected AUTH }" },
+		    "String=protocol error: CONNECT has named no "
+		    "Authentication Method }" },
 		{ 5, "00 []",
 		    "DISCONNECT reason=0x82 (protocol error) { Reason "
 		    "String=protocol error: unexpected packet type 0 }" },

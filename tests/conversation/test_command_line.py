@@ -43,7 +43,7 @@ def test_help_names_every_option(run, flag):
     done = run(flag)
     assert done.returncode == 0 and done.stderr == ""
     for option in ("config", "test-config", "port", "monitor", "debug",
-                   "quiet", "signal", "version", "help"):
+                   "quiet", "scram", "signal", "version", "help"):
         assert f"--{option}" in done.stdout
 
 
