@@ -18,6 +18,7 @@
 #include "base/thread.h"
 #include "base/timer.h"
 #include "broker/login.h"
+#include "broker/rules.h"
 #include "mqtt/packet.h"
 #include "nats/bus.h"
 #include "store/session.h"
@@ -38,12 +39,6 @@ enum client_state {
 	CLIENT_CLOSING /* write `out`, then close the socket */
 };
 
-/* What a listener says about its clients; borrowed, constant. */
-struct client_rules {
-	const char *listener; /* its name, for the log */
-	unsigned protocols;   /* bit 1 << enum mqtt_version */
-};
-
 /* Topic Aliases of the client: v5 only, made when the first one is used. */
 struct alias_table {
 	uint16_t n;
@@ -54,9 +49,9 @@ struct client {
 	TAILQ_ENTRY(client)
 	entry; /* of home's dirty or stalled */
 	struct home *home;
-	struct session *session; /* ONLINE only */
-	const struct client_rules *rules;
-	struct buf out;      /* not yet written to the socket */
+	struct session *session;          /* ONLINE only */
+	const struct client_rules *rules; /* borrowed, constant */
+	struct buf out;                   /* not yet written to the socket */
 	struct gates *gates; /* of `out`, see promise; NULL: none */
 	struct timer timer;  /* time to CONNECT, then keep alive */
 	struct message *will;

@@ -79,12 +79,17 @@ speaks(const struct client *c, uint8_t version)
 static enum mqtt_reason WORKER_THREAD
 check_will(struct client *c, const struct packet_connect *p, const char **why)
 {
+	enum mqtt_reason rc;
+
 	if (!p->has_will)
 		return MQTT_RC_SUCCESS;
 	if (!topic_valid(p->will_topic)) {
 		*why = "the Will Topic is not valid";
 		return MQTT_RC_TOPIC_NAME_INVALID;
 	}
+	rc = rules_check_message(c->rules, p->will_qos, p->will_retain, why);
+	if (rc != MQTT_RC_SUCCESS)
+		return rc;
 	return topics_check_publish(c->home, p->will_topic, p->will_payload.len,
 	    why);
 }
@@ -310,6 +315,7 @@ connack_properties(struct client *c, const struct packet_connect *p,
 	property_put_u32(out, MQTT_PROP_MAXIMUM_PACKET_SIZE,
 	    (uint32_t)o->max_packet_size);
 	property_put_u16(out, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, TOPIC_ALIAS_MAX);
+	rules_put_properties(c->rules, out);
 	property_put_byte(out, MQTT_PROP_SHARED_SUBSCRIPTION_AVAILABLE, 0);
 	if (assigned) /* v5 [MQTT-3.2.2-16] */
 		property_put_slice(out, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER,

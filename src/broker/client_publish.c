@@ -149,6 +149,26 @@ is_legal(struct client *c, struct packet_publish *p)
 	return rc == MQTT_RC_SUCCESS;
 }
 
+/* The client was told in CONNACK; 3.x was not, and is treated as for anything
+ * that cannot be taken. */
+static bool WORKER_THREAD
+breaks_rules(struct client *c, const struct packet_publish *p)
+{
+	const char *why;
+	enum mqtt_reason rc =
+	    rules_check_message(c->rules, p->qos, p->retain, &why);
+
+	if (rc == MQTT_RC_SUCCESS)
+		return false;
+	if (c->version != MQTT_V5) {
+		refuse(c, p, rc, why);
+		return true;
+	}
+	home_count(c->home, refused_publishes);
+	client_close(c, rc, why);
+	return true;
+}
+
 /*
  * A PUBLISH whose Packet Identifier we still hold is the same message again:
  * v5 [MQTT-4.3.3-10]. True when it was one and is dealt with.
@@ -346,6 +366,8 @@ client_on_publish(struct client *c, const struct frame *f)
 	if (!is_legal(c, &p))
 		return;
 	if (p.qos > 0 && (is_repeated(c, &p) || exceeds_receive_maximum(c)))
+		return;
+	if (breaks_rules(c, &p))
 		return;
 	rc = check_content(c, &p, &why);
 	if (rc != MQTT_RC_SUCCESS)

@@ -216,7 +216,9 @@ check_filter(struct client *c, struct slice full, struct filter *out,
 	*why = NULL;
 	if (!filter_parse(full, out))
 		return MQTT_RC_TOPIC_FILTER_INVALID;
-	rc = topics_check_filter(c->home, out, why);
+	rc = rules_check_filter(c->rules, full, why);
+	if (rc == MQTT_RC_SUCCESS)
+		rc = topics_check_filter(c->home, out, why);
 	if (rc == MQTT_RC_SUCCESS &&
 	    c->session->n_subscriptions >=
 		c->home->broker->options->max_subscriptions &&
@@ -227,6 +229,13 @@ check_filter(struct client *c, struct slice full, struct filter *out,
 		    SLICE_ARG(full),
 		    *why != NULL ? *why : mqtt_reason_text(rc));
 	return rc;
+}
+
+/* v5 [MQTT-3.2.2-10]: any QoS may be asked for. */
+static uint8_t
+lesser(unsigned a, unsigned b)
+{
+	return (uint8_t)(a < b ? a : b);
 }
 
 /* Subscribe to one filter; the code for SUBACK. */
@@ -251,14 +260,16 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	if (is_new) /* else v3.1.1 [MQTT-3.8.4-3]: replaced */
 		sub = session_add_subscription(s, pf->filter);
 	sub->id = id;
-	sub->qos = pf->qos & 3;
+	sub->qos = lesser(pf->qos, c->rules->max_qos);
 	sub->no_local = pf->no_local;
 	sub->retain_as_published = pf->retain_as_published;
 	life_enter_subscription(h, s, sub);
 	lasting_subscription(h, s, sub);
-	remember(ps, sub, wants_retained(pf->retain_handling, is_new),
+	remember(ps, sub,
+	    c->rules->retain_available &&
+		wants_retained(pf->retain_handling, is_new),
 	    is_new ? life_join_nats(h, s, sub, ps->p.token) : 0);
-	return pf->qos;
+	return sub->qos;
 }
 
 void
@@ -268,10 +279,13 @@ client_on_subscribe(struct client *c, const struct frame *f)
 	struct packet_filter pf;
 	struct pending_subscribe *ps;
 	enum mqtt_reason rc = packet_decode_subscribe(f, c->version, &p);
+	const char *why = "SUBSCRIBE";
 	uint32_t id = 0;
 
+	if (rc == MQTT_RC_SUCCESS && c->version == MQTT_V5)
+		rc = rules_check_subscribe(c->rules, &p, &why);
 	if (rc != MQTT_RC_SUCCESS) {
-		client_close(c, rc, "SUBSCRIBE");
+		client_close(c, rc, why);
 		return;
 	}
 	if (properties_has(&p.properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER))

@@ -46,9 +46,13 @@ enum config_on_damage { ON_DAMAGE_STOP, ON_DAMAGE_ASIDE };
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
 	char *name;
-	char *address;            /* numeric, IPv4 or IPv6 */
-	unsigned port;            /* 0: the kernel picks one */
-	unsigned protocols;       /* bit 1 << protocol level: 3, 4 (3.1.1), 5 */
+	char *address;      /* numeric, IPv4 or IPv6 */
+	unsigned port;      /* 0: the kernel picks one */
+	unsigned protocols; /* bit 1 << protocol level: 3, 4 (3.1.1), 5 */
+	unsigned max_qos;
+	bool retain_available;
+	bool wildcard_available;
+	bool subscription_ids_available;
 	unsigned max_connections; /* 0: no limit of its own */
 	unsigned backlog;
 	unsigned line; /* of its section, for messages; 0: not from a file */

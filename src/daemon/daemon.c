@@ -118,6 +118,19 @@ fill_bus_options(struct daemon *d)
 	d->bus_options.worker_wakers = d->wakers;
 }
 
+static struct client_rules
+listener_rules(const struct config_listener *l)
+{
+	return (struct client_rules){
+		.listener = l->name,
+		.protocols = l->protocols,
+		.max_qos = l->max_qos,
+		.retain_available = l->retain_available,
+		.wildcard_available = l->wildcard_available,
+		.subscription_ids_available = l->subscription_ids_available,
+	};
+}
+
 static void
 fill_acceptor_options(struct daemon *d)
 {
@@ -129,7 +142,7 @@ fill_acceptor_options(struct daemon *d)
 			.name = c->listeners[i].name,
 			.address = c->listeners[i].address,
 			.port = c->listeners[i].port,
-			.protocols = c->listeners[i].protocols,
+			.rules = listener_rules(&c->listeners[i]),
 			.max_connections = c->listeners[i].max_connections,
 			.backlog = c->listeners[i].backlog,
 		};

@@ -181,8 +181,7 @@ open_listener(struct acceptor *a, struct listener *l,
 {
 	l->acceptor = a;
 	l->options = o;
-	l->rules = (struct client_rules){ .listener = o->name,
-		.protocols = o->protocols };
+	l->rules = o->rules;
 	l->fd = listener_open(o);
 	if (l->fd < 0)
 		return false;

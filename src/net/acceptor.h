@@ -16,9 +16,9 @@ struct worker;
 /* One `[listener NAME]`; borrowed for the life of the acceptor. */
 struct listener_options {
 	const char *name;
-	const char *address;      /* numeric */
-	unsigned port;            /* 0: the kernel chooses */
-	unsigned protocols;       /* bit 1 << enum mqtt_version */
+	const char *address; /* numeric */
+	unsigned port;       /* 0: the kernel chooses */
+	struct client_rules rules;
 	unsigned max_connections; /* 0: no limit of its own */
 	unsigned backlog;
 };

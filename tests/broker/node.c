@@ -48,7 +48,11 @@ node_new_alone(const struct broker_options *o)
 	thread_enter(THREAD_WORKER, "worker");
 	n->options = *o;
 	n->rules = (struct client_rules){ .listener = "test",
-		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5 };
+		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5,
+		.max_qos = 2,
+		.retain_available = true,
+		.wildcard_available = true,
+		.subscription_ids_available = true };
 	n->broker = broker_new(&n->options);
 	cr_assert_not_null(n->broker);
 	LIST_INIT(&n->devices);

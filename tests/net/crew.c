@@ -52,7 +52,11 @@ crew_start(const struct broker_options *o, bool has_bus)
 	log_set_level(LOG_ERROR);
 	c->options = *o;
 	c->rules = (struct client_rules){ .listener = "test",
-		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5 };
+		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5,
+		.max_qos = 2,
+		.retain_available = true,
+		.wildcard_available = true,
+		.subscription_ids_available = true };
 	c->broker = broker_new(&c->options);
 	cr_assert_not_null(c->broker);
 	if (has_bus)

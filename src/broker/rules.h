@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - what a listener grants its clients, and what it does not. Pure.
+ *
+ * A session may have come through another listener before: what it was granted
+ * there stays, what its client asks for is looked at here.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/slice.h"
+#include "mqtt/reason.h"
+
+struct buf;
+struct packet_subscribe;
+
+struct client_rules {
+	const char *listener; /* its name, for the log */
+	unsigned protocols;   /* bit 1 << enum mqtt_version */
+	unsigned max_qos;
+	bool retain_available;
+	bool wildcard_available;
+	bool subscription_ids_available;
+};
+
+/* May a client publish so, or have a Will like that? SUCCESS, or why not. */
+enum mqtt_reason rules_check_message(const struct client_rules *r, unsigned qos,
+    bool retain, const char **why) MUST_CHECK;
+
+/* May a client subscribe to this? `filter` need not be a valid one. */
+enum mqtt_reason rules_check_filter(const struct client_rules *r,
+    struct slice filter, const char **why) MUST_CHECK;
+
+/* The same for a whole SUBSCRIBE of v5. */
+enum mqtt_reason rules_check_subscribe(const struct client_rules *r,
+    const struct packet_subscribe *p, const char **why) MUST_CHECK;
+
+/* What CONNACK tells a v5 client: properties for what is not granted. */
+void rules_put_properties(const struct client_rules *r, struct buf *out);
