@@ -90,3 +90,18 @@ utf8_valid(struct slice s)
 	}
 	return true;
 }
+
+bool
+utf8_is_text(struct slice s)
+{
+	const uint8_t *zero;
+
+	while (s.len > 0 && (zero = memchr(s.ptr, 0, s.len)) != NULL) {
+		size_t len = (size_t)(zero - s.ptr);
+
+		if (!utf8_valid(slice_of(s.ptr, len)))
+			return false;
+		s = slice_skip(s, len + 1);
+	}
+	return utf8_valid(s);
+}

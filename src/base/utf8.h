@@ -11,3 +11,9 @@
  * that a receiver MAY refuse them.
  */
 bool utf8_valid(struct slice s);
+
+/*
+ * The same as Unicode has it, U+0000 too: what a payload is that says it is
+ * text, v5 3.3.2.3.2.
+ */
+bool utf8_is_text(struct slice s);

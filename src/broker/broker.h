@@ -52,6 +52,8 @@ struct broker_options {
 	unsigned max_logins; /* whose passwords wait to be checked */
 	struct users *users; /* NULL: there is no password file */
 	bool queue_qos0;
+	bool check_payload_format;
+	bool tolerate_receive_maximum; /* v5: more than it are served */
 	bool v3_refuse_close;
 	bool allow_anonymous;
 	bool identity_user;

@@ -163,9 +163,11 @@ client_may_read(struct client *c)
 	/* A client that does not read its answers need not ask more. */
 	if (buf_len(&c->out) > o->max_output_bytes)
 		return false;
-	/* 3.x knows no Receive Maximum: not reading is what it understands.
-	 * Identifiers that only wait for PUBREL do not count. */
-	return c->session == NULL || c->version == MQTT_V5 ||
+	/* 3.x knows no Receive Maximum: not reading is what it understands,
+	 * and who has shown that it knows none. Identifiers that only wait
+	 * for PUBREL do not count. */
+	return c->session == NULL ||
+	    (c->version == MQTT_V5 && !c->has_exceeded) ||
 	    c->session->receiving.n_waiting < o->receive_maximum;
 }
 

@@ -78,7 +78,8 @@ struct client {
 	bool wants_problem_information : 1;
 	bool has_link : 1; /* one BUS_FORGET is due */
 	bool is_authenticated : 1;
-	bool is_moving : 1; /* net: hand it to worker `move_to` */
+	bool has_exceeded : 1; /* its Receive Maximum, and was warned of */
+	bool is_moving : 1;    /* net: hand it to worker `move_to` */
 	uint8_t move_to;
 };
 

@@ -88,6 +88,9 @@ check_will(struct client *c, const struct packet_connect *p, const char **why)
 		return MQTT_RC_TOPIC_NAME_INVALID;
 	}
 	rc = rules_check_message(c->rules, p->will_qos, p->will_retain, why);
+	if (rc == MQTT_RC_SUCCESS)
+		rc = topics_check_payload(c->home, &p->will_properties,
+		    p->will_payload, why);
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
 	return topics_check_publish(c->home, p->will_topic, p->will_payload.len,

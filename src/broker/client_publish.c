@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
@@ -198,45 +197,34 @@ is_repeated(struct client *c, const struct packet_publish *p)
 static bool WORKER_THREAD
 exceeds_receive_maximum(struct client *c)
 {
+	const struct broker_options *o = c->home->broker->options;
+
 	/* v5 [MQTT-3.3.4-7] is the client's to keep */
 	if (c->version != MQTT_V5 ||
-	    receiving_n_counted(&c->session->receiving) <
-		c->home->broker->options->receive_maximum)
+	    receiving_n_counted(&c->session->receiving) < o->receive_maximum)
 		return false;
-	client_close(c, MQTT_RC_RECEIVE_MAXIMUM_EXCEEDED, NULL);
-	return true;
-}
-
-/*
- * v5 3.3.2.3.2: UTF-8 as Unicode has it, U+0000 too, which utf8_valid refuses
- * for the sake of MQTT's own strings.
- */
-static bool
-is_text(struct slice s)
-{
-	const uint8_t *zero;
-
-	while (s.len > 0 && (zero = memchr(s.ptr, 0, s.len)) != NULL) {
-		size_t len = (size_t)(zero - s.ptr);
-
-		if (!utf8_valid(slice_of(s.ptr, len)))
-			return false;
-		s = slice_skip(s, len + 1);
+	if (!o->tolerate_receive_maximum) {
+		client_close(c, MQTT_RC_RECEIVE_MAXIMUM_EXCEEDED, NULL);
+		return true;
 	}
-	return utf8_valid(s);
+	if (!c->has_exceeded)
+		client_log(c, LOG_WARNING,
+		    "sends more than its Receive "
+		    "Maximum of %u",
+		    o->receive_maximum);
+	c->has_exceeded = true;
+	return false;
 }
 
 static enum mqtt_reason WORKER_THREAD
 check_content(struct client *c, const struct packet_publish *p,
     const char **why)
 {
-	if (properties_has(&p->properties,
-		MQTT_PROP_PAYLOAD_FORMAT_INDICATOR) &&
-	    p->properties.payload_format_indicator == 1 &&
-	    !is_text(p->payload)) {
-		*why = "the payload is not UTF-8";
-		return MQTT_RC_PAYLOAD_FORMAT_INVALID;
-	}
+	enum mqtt_reason rc =
+	    topics_check_payload(c->home, &p->properties, p->payload, why);
+
+	if (rc != MQTT_RC_SUCCESS)
+		return rc;
 	return topics_check_publish(c->home, p->topic, p->payload.len, why);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
@@ -178,6 +179,19 @@ topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
 	if (reason != MQTT_RC_SUCCESS || buf_len(&h->subject) == 0)
 		return reason;
 	return check_nats_limits(h, payload_len, why);
+}
+
+enum mqtt_reason
+topics_check_payload(struct home *h, const struct properties *props,
+    struct slice payload, const char **why)
+{
+	if (h->broker->options->check_payload_format &&
+	    properties_has(props, MQTT_PROP_PAYLOAD_FORMAT_INDICATOR) &&
+	    props->payload_format_indicator == 1 && !utf8_is_text(payload)) {
+		*why = "the payload is not UTF-8";
+		return MQTT_RC_PAYLOAD_FORMAT_INVALID;
+	}
+	return MQTT_RC_SUCCESS;
 }
 
 bool

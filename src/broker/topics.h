@@ -7,6 +7,7 @@
 
 #include "base/thread.h"
 #include "broker/home.h"
+#include "mqtt/property.h"
 #include "mqtt/reason.h"
 #include "topic/filter.h"
 
@@ -18,6 +19,12 @@
 enum mqtt_reason
 topics_check_publish(struct home *h, struct slice topic, size_t payload_len,
     const char **why) WORKER_THREAD
+MUST_CHECK;
+
+/* Is the payload what its properties say it is? */
+enum mqtt_reason
+topics_check_payload(struct home *h, const struct properties *props,
+    struct slice payload, const char **why) WORKER_THREAD
 MUST_CHECK;
 
 /*

@@ -40,6 +40,12 @@ enum config_v3_refuse {
 	V3_REFUSE_CLOSE /* the connection is closed */
 };
 
+/* What a v5 client gets that sends more than it was told it may. */
+enum config_exceeded {
+	EXCEEDED_DISCONNECT,
+	EXCEEDED_WARN /* it is served, and the log says so */
+};
+
 /* What to do about a store that cannot be read. */
 enum config_on_damage { ON_DAMAGE_STOP, ON_DAMAGE_ASIDE };
 
@@ -116,7 +122,8 @@ struct config {
 		unsigned ack_timeout_ms;
 		unsigned ack_attempts;
 		unsigned
-		    receive_maximum;   /* from a client, not yet acknowledged */
+		    receive_maximum; /* from a client, not yet acknowledged */
+		enum config_exceeded receive_maximum_exceeded;
 		unsigned max_inflight; /* to a client, not yet acknowledged */
 	} qos;
 
@@ -133,6 +140,7 @@ struct config {
 		unsigned connect_timeout_ms;   /* from accept to CONNECT */
 		bool queue_qos0; /* for a session whose client is away */
 		enum config_v3_refuse v3_refuse;
+		bool check_payload_format; /* of what says it is text */
 		size_t
 		    max_output_bytes; /* not yet taken by a client's socket */
 		unsigned max_topic_levels;

@@ -92,6 +92,9 @@ fill_broker_options(struct daemon *d)
 		.max_logins = c->limits.max_logins,
 		.users = c->auth.users,
 		.queue_qos0 = c->limits.queue_qos0,
+		.check_payload_format = c->limits.check_payload_format,
+		.tolerate_receive_maximum =
+		    c->qos.receive_maximum_exceeded == EXCEEDED_WARN,
 		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
 		.allow_anonymous = c->auth.allow_anonymous,
 		.identity_user = c->nats.identity == IDENTITY_USER,

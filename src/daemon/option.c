@@ -55,6 +55,12 @@ static const struct option_word v3_refuse_words[] = {
 	{ 0 },
 };
 
+static const struct option_word exceeded_words[] = {
+	{ "disconnect", EXCEEDED_DISCONNECT },
+	{ "warn", EXCEEDED_WARN },
+	{ 0 },
+};
+
 static const struct option_word store_sync_words[] = {
 	{ "commit", STORE_SYNC_COMMIT },
 	{ "interval", STORE_SYNC_INTERVAL },

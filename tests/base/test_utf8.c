@@ -82,6 +82,27 @@ Test(utf8, boundary_cases)
 		    cases[i].what);
 }
 
+/* v5 3.3.2.3.2 */
+Test(utf8, text_may_hold_zeros)
+{
+	static const struct {
+		struct slice text;
+		bool is_text;
+	} texts[] = {
+		{ { NULL, 0 }, true },
+		{ SLICE("\0"), true },
+		{ SLICE("a\0\0b"), true },
+		{ SLICE("\0\xc3\xa4\0"), true },
+		{ SLICE("\0\xc3"), false },
+		{ SLICE("\xc3\0\xa4"), false },
+		{ SLICE("\xff\0"), false },
+	};
+
+	for (size_t i = 0; i < countof(texts); i++)
+		cr_expect(utf8_is_text(texts[i].text) == texts[i].is_text,
+		    "%zu", i);
+}
+
 /*
  * At every place relative to the words of eight bytes, with no byte to spare
  * at the end, so that AddressSanitizer sees a read too far.

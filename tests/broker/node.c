@@ -35,6 +35,7 @@ node_options(void)
 		.max_client_id_length = 256,
 		.max_subscriptions = 100,
 		.max_logins = 2,
+		.check_payload_format = true,
 		.allow_anonymous = true,
 	};
 }

@@ -102,6 +102,10 @@ Test(client_connect, is_refused_as_each_version_has_it)
 		    { "CONNACK session_present=0 reason=0x87 (not authorized)"
 		      " { Reason String=the topic is reserved by NATS }",
 			"CLOSED" } },
+		{ "10 [<MQTT> 05 06 0000 [] <id> [01 01] <a> 0001 ff]",
+		    { "CONNACK session_present=0 reason=0x99 (payload format "
+		      "invalid) { Reason String=the payload is not UTF-8 }",
+			"CLOSED" } },
 		/* v5 [MQTT-4.12.0-1] */
 		{ "10 [<MQTT> 05 02 0000 [15 <SCRAM>] <id>]",
 		    { "CONNACK session_present=0 reason=0x8c (bad "

@@ -340,6 +340,36 @@ Test(client_publish, may_say_that_its_payload_is_text)
 	}
 }
 
+/* v5 3.3.2.3.2 has no answer at QoS 0 but the end */
+Test(client_publish, at_qos_0_that_is_no_text_ends_the_connection)
+{
+	struct node *n = node_new();
+	struct device *d = device_online(n, 0, MQTT_V5, "d", true);
+
+	device_say(d, "30 [<a> [01 01] ff]");
+	device_hears(d,
+	    "DISCONNECT reason=0x99 (payload format invalid) { Reason "
+	    "String=payload format invalid: the payload is not UTF-8 }");
+	device_hears_it_closed(d);
+	bus_hears_nothing(n, 0);
+	node_free(&n);
+}
+
+Test(client_publish, need_not_be_the_text_it_says)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+
+	o.check_payload_format = false;
+	n = node_new_with(&o);
+	d = device_online(n, 0, MQTT_V5, "d", true);
+	device_say(d, "30 [<a> [01 01] ff]");
+	device_hears_nothing(d);
+	cr_assert_not_null(fake_bus_take(n->bus, 0));
+	node_free(&n);
+}
+
 /* --- topic aliases ------------------------------------------------------ */
 
 /* v5 [MQTT-3.3.2-7] [MQTT-3.3.2-12] */
@@ -485,6 +515,37 @@ Test(client_publish, has_its_whole_quota_after_a_reconnect)
 	device_hears(d,
 	    "DISCONNECT reason=0x93 (Receive Maximum exceeded) { Reason "
 	    "String=Receive Maximum exceeded }");
+	node_free(&n);
+}
+
+/* What is too much waits unread, from the moment that it is seen. */
+Test(client_publish, may_be_served_beyond_the_receive_maximum_of_v5)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+	uint64_t first;
+
+	o.receive_maximum = 2;
+	o.tolerate_receive_maximum = true;
+	n = node_new_with(&o);
+	d = device_online(n, 0, MQTT_V5, "d", true);
+	device_say(d,
+	    "32 [<a> 0001 [] '1'] 32 [<a> 0002 [] '2'] 32 [<a> 0003 [] '3'] "
+	    "32 [<a> 0004 [] '4']");
+	bus_hears(n, 0, "PUBLISH a qos=1 ack=reply payload=1");
+	first = fake_bus_token(n->bus);
+	bus_hears(n, 0, "PUBLISH a qos=1 ack=reply payload=2");
+	bus_hears(n, 0, "PUBLISH a qos=1 ack=reply payload=3");
+	bus_hears_nothing(n, 0);
+	node_settle(n, 0, BUS_OK);
+	device_hears(d, "PUBACK packet_id=3 reason=0x00");
+	bus_hears_nothing(n, 0); /* there is still no room */
+	fake_bus_settle(n->bus, 0, first, BUS_OK, NULL);
+	node_run(n);
+	device_hears(d, "PUBACK packet_id=1 reason=0x00");
+	bus_hears(n, 0, "PUBLISH a qos=1 ack=reply payload=4");
+	device_hears_nothing(d);
 	node_free(&n);
 }
 

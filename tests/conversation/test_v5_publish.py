@@ -7,7 +7,8 @@ import pytest
 
 from conversation.deadline import until
 from conversation.mqtt import (DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC,
-                               PUBREL, V5, V311, binary, packet, properties,
+                               PUBREL, V5, V311, Will, binary,
+                               connect_packet, packet, properties,
                                u16)
 
 
@@ -343,3 +344,31 @@ def test_a_refused_qos_2_is_over(bridge, five):
     # v5 [MQTT-4.3.3-4]: the identifier is free again.
     assert client.publish(bridge.topic("a"), b"x", qos=2,
                           packet_id=3).code == 0
+
+
+def test_a_client_that_sends_too_much_may_be_served(start):
+    # v5 [MQTT-3.3.4-7]
+    for key, served in (("disconnect", False), ("warn", True)):
+        b = start.bridge({"qos": {"receive_maximum": 2, "ack_attempts": 1,
+                                  "ack_timeout": "1h",
+                                  "receive_maximum_exceeded": key}})
+        n = b.nats()
+        jobs = n.subscribe("a")
+        client = b.mqtt(version=V5)
+        for i in range(1, 6):
+            client.send_publish("a", str(i), qos=1, packet_id=i)
+        if not served:
+            assert client.expect_close()[-1].code == 0x93
+            continue
+        for i in range(1, 6):
+            n.publish(jobs.next().reply, b"")
+            assert client.wait(PUBACK, i).code == 0
+        assert b.daemon.log_text().count("more than its Receive Maximum") == 1
+
+
+def test_a_will_that_is_no_text(bridge):
+    # v5 3.1.3.2.3
+    client = bridge.socket(V5)
+    client.send(connect_packet("x", V5, will=Will("a", b"\xff",
+                                                  payload_format=1)))
+    assert client.next().code == 0x99
