@@ -55,7 +55,6 @@ struct broker_options {
 	bool check_payload_format;
 	bool tolerate_receive_maximum; /* v5: more than it are served */
 	bool v3_refuse_close;
-	bool allow_anonymous;
 	bool identity_user;
 	bool refuse_when_down;
 	bool send_client_id;

@@ -139,8 +139,8 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 		*why = "the User Name is not the one that was proven";
 		return MQTT_RC_BAD_USER_NAME_OR_PASSWORD;
 	}
-	if (!o->allow_anonymous && !p->has_user_name &&
-	    !properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
+	if (!c->rules->is_open && !c->is_authenticated &&
+	    !connecting_will_ask(c, p)) {
 		*why = "anonymous clients are not allowed";
 		return MQTT_RC_NOT_AUTHORIZED;
 	}

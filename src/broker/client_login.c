@@ -29,6 +29,17 @@ ask_nats(struct client *c, const struct packet_connect *p)
 }
 
 bool
+connecting_will_ask(const struct client *c, const struct packet_connect *p)
+{
+	const struct home *h = c->home;
+
+	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD))
+		return true;
+	return p->has_user_name &&
+	    (h->users != NULL || h->broker->options->identity_user);
+}
+
+bool
 connecting_login(struct client *c, const struct frame *f,
     const struct packet_connect *p)
 {

@@ -18,6 +18,9 @@ void connecting_drop(struct client *c);
 /* Look at what was kept again. */
 void connecting_resume(struct client *c) WORKER_THREAD;
 
+/* Will somebody find out who that is? */
+bool connecting_will_ask(const struct client *c,
+    const struct packet_connect *p);
 /*
  * Find out who the client is. True: that takes time, or it was refused;
  * false: nobody wants to know.

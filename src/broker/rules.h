@@ -19,6 +19,7 @@ struct packet_subscribe;
 struct client_rules {
 	const char *listener; /* its name, for the log */
 	unsigned protocols;   /* bit 1 << enum mqtt_version */
+	bool is_open;         /* to those of whom nobody knows who they are */
 	unsigned max_qos;
 	bool retain_available;
 	bool wildcard_available;

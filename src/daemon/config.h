@@ -49,6 +49,13 @@ enum config_exceeded {
 /* What to do about a store that cannot be read. */
 enum config_on_damage { ON_DAMAGE_STOP, ON_DAMAGE_ASIDE };
 
+/* Clients of whom nobody knows who they are. */
+enum config_anonymous {
+	ANONYMOUS_NO,
+	ANONYMOUS_YES,
+	ANONYMOUS_AUTO /* where only this machine can reach the listener */
+};
+
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
 	char *name;
@@ -151,7 +158,7 @@ struct config {
 	} limits;
 
 	struct {
-		bool allow_anonymous;
+		enum config_anonymous allow_anonymous;
 		char *password_file; /* "": none */
 		struct users *users; /* what is in it; NULL: none */
 	} auth;
@@ -213,6 +220,10 @@ struct config *config_parse(const char *text, const char *name,
  * so that no two nodes have the same.
  */
 void config_resolve(struct config *c);
+
+/* May clients of whom nobody knows who they are come through this one? */
+bool config_admits_anonymous(const struct config *c,
+    const struct config_listener *l);
 
 /* Wipes secrets. */
 void config_free(struct config **c);

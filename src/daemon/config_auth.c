@@ -22,12 +22,6 @@ line_of(const struct config_loader *l, const char *key)
 }
 
 static bool
-is_given(const struct config_loader *l, const char *key)
-{
-	return config_find_given(l, option_find("auth", key), 0) != NULL;
-}
-
-static bool
 is_loopback(const char *address)
 {
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
@@ -91,28 +85,39 @@ load_users(struct config_loader *l)
 	buf_fini(&why);
 }
 
+/* A listener that lets nobody in, or everybody without being told to. */
 static void
 check_openness(struct config_loader *l)
 {
 	const struct config *c = l->config;
 
-	if (!c->auth.allow_anonymous && !has_check(c))
-		config_warning(l, line_of(l, "allow_anonymous"),
-		    "[auth] allow_anonymous = no, but user names and "
-		    "passwords are only checked with password_file or [nats] "
-		    "identity = user");
-	if (is_given(l, "allow_anonymous"))
+	if (has_check(c))
 		return;
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		const struct config_listener *a = &c->listeners[i];
 
-		if (!is_loopback(a->address) &&
-		    c->nats.identity == IDENTITY_SHARED)
-			config_warning(l, a->line,
-			    "[listener %s] is open to everybody who reaches "
-			    "%s; say so with [auth] allow_anonymous = yes",
-			    a->name, a->address);
+		if (config_admits_anonymous(c, a))
+			continue;
+		config_warning(l, a->line,
+		    "[listener %s] lets nobody in: nobody knows who clients "
+		    "are; set [auth] password_file or [nats] identity = user, "
+		    "or say allow_anonymous = yes",
+		    a->name);
 	}
+}
+
+bool
+config_admits_anonymous(const struct config *c, const struct config_listener *l)
+{
+	switch (c->auth.allow_anonymous) {
+	case ANONYMOUS_NO:
+		return false;
+	case ANONYMOUS_YES:
+		return true;
+	case ANONYMOUS_AUTO:
+		break;
+	}
+	return is_loopback(l->address);
 }
 
 void

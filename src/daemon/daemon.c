@@ -96,7 +96,6 @@ fill_broker_options(struct daemon *d)
 		.tolerate_receive_maximum =
 		    c->qos.receive_maximum_exceeded == EXCEEDED_WARN,
 		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
-		.allow_anonymous = c->auth.allow_anonymous,
 		.identity_user = c->nats.identity == IDENTITY_USER,
 		.refuse_when_down = c->nats.when_down == WHEN_DOWN_REFUSE,
 		.send_client_id = c->nats.send_client_id,
@@ -122,11 +121,12 @@ fill_bus_options(struct daemon *d)
 }
 
 static struct client_rules
-listener_rules(const struct config_listener *l)
+listener_rules(const struct config *c, const struct config_listener *l)
 {
 	return (struct client_rules){
 		.listener = l->name,
 		.protocols = l->protocols,
+		.is_open = config_admits_anonymous(c, l),
 		.max_qos = l->max_qos,
 		.retain_available = l->retain_available,
 		.wildcard_available = l->wildcard_available,
@@ -145,7 +145,7 @@ fill_acceptor_options(struct daemon *d)
 			.name = c->listeners[i].name,
 			.address = c->listeners[i].address,
 			.port = c->listeners[i].port,
-			.rules = listener_rules(&c->listeners[i]),
+			.rules = listener_rules(c, &c->listeners[i]),
 			.max_connections = c->listeners[i].max_connections,
 			.backlog = c->listeners[i].backlog,
 		};

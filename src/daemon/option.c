@@ -74,6 +74,13 @@ static const struct option_word on_damage_words[] = {
 	{ 0 },
 };
 
+static const struct option_word anonymous_words[] = {
+	{ "no", ANONYMOUS_NO },
+	{ "yes", ANONYMOUS_YES },
+	{ "auto", ANONYMOUS_AUTO },
+	{ NULL, 0 },
+};
+
 static const struct option_word log_level_words[] = {
 	{ "error", LOG_ERROR },
 	{ "warning", LOG_WARNING },

@@ -36,7 +36,6 @@ node_options(void)
 		.max_subscriptions = 100,
 		.max_logins = 2,
 		.check_payload_format = true,
-		.allow_anonymous = true,
 	};
 }
 
@@ -50,6 +49,7 @@ node_new_alone(const struct broker_options *o)
 	n->options = *o;
 	n->rules = (struct client_rules){ .listener = "test",
 		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5,
+		.is_open = true,
 		.max_qos = 2,
 		.retain_available = true,
 		.wildcard_available = true,

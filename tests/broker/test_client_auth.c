@@ -138,8 +138,8 @@ Test(client_auth, lets_in_who_proves_to_know_the_password)
 	struct node *n;
 	struct device *d;
 
-	o.allow_anonymous = false;
 	n = node_with_users(&o);
+	n->rules.is_open = false;
 	d = online(n, 0, "bo");
 	cr_expect_str_eq(device_client(d)->session->owner, "bo");
 	device_say(d, "c0 []");

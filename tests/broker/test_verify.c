@@ -73,8 +73,8 @@ Test(verify, refuses_strangers_where_there_is_nobody_else)
 	struct node *n;
 	struct device *d;
 
-	o.allow_anonymous = false;
 	n = node_with_users(&o);
+	n->rules.is_open = false;
 	d = device_new(n, 0);
 	device_say(d, "10 [<MQTT> 04 02 0000 <id>]");
 	device_hears(d, "CONNACK session_present=0 code=5");

@@ -425,22 +425,58 @@ Test(config, twenty_mistakes_are_enough)
 	config_report_fini(&r);
 }
 
-Test(config, open_listeners_are_warned_about)
+Test(config, listeners_that_let_nobody_in_are_warned_about)
 {
+#define NOBODY(where, name)                                                    \
+	where ": [listener " name                                              \
+	      "] lets nobody in: nobody knows who clients "                    \
+	      "are; set [auth] password_file or [nats] identity = user, or "   \
+	      "say allow_anonymous = yes\n"
 	expect_warnings("[listener a]\naddress = 0.0.0.0\n",
-	    "x.ini:1: [listener a] is open to everybody who reaches 0.0.0.0; "
-	    "say so with [auth] allow_anonymous = yes\n");
+	    NOBODY("x.ini:1", "a"));
 	expect_warnings("[listener a]\naddress = 0.0.0.0\n[auth]\n"
 			"allow_anonymous = yes\n",
 	    "");
+	expect_warnings("[listener a]\naddress = 0.0.0.0\n[nats]\n"
+			"identity = user\n",
+	    "");
 	expect_warnings("[listener a]\naddress = ::1\n", "");
 	expect_warnings("[auth]\nallow_anonymous = no\n",
-	    "x.ini:2: [auth] allow_anonymous = no, but user names and "
-	    "passwords are only checked with password_file or [nats] "
-	    "identity = user\n");
+	    NOBODY("x.ini", "default"));
 	expect_warnings("[auth]\nallow_anonymous = no\n[nats]\n"
 			"identity = user\n",
 	    "");
+}
+
+static bool
+admits(const char *address, const char *word)
+{
+	char text[128];
+	struct config_report r = { 0 };
+	struct config *c;
+	bool is_open;
+
+	(void)snprintf(text, sizeof(text),
+	    "[listener a]\naddress = %s\n[auth]\nallow_anonymous = %s\n",
+	    address, word);
+	c = config_parse(text, "x.ini", NULL, 0, &r);
+	cr_assert_not_null(c);
+	is_open = config_admits_anonymous(c, &c->listeners[0]);
+	config_free(&c);
+	config_report_fini(&r);
+	return is_open;
+}
+
+Test(config, anonymous_clients_come_from_this_machine_only)
+{
+	cr_expect(admits("127.0.0.1", "auto"));
+	cr_expect(admits("127.1.2.3", "auto"));
+	cr_expect(admits("::1", "auto"));
+	cr_expect_not(admits("0.0.0.0", "auto"));
+	cr_expect_not(admits("::", "auto"));
+	cr_expect_not(admits("12.7.0.1", "auto"));
+	cr_expect(admits("0.0.0.0", "yes"));
+	cr_expect_not(admits("127.0.0.1", "no"));
 }
 
 /* --- the command line --- */

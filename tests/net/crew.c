@@ -40,7 +40,6 @@ crew_options(unsigned n_workers)
 		.max_topic_levels = 128,
 		.max_client_id_length = 256,
 		.max_subscriptions = 100,
-		.allow_anonymous = true,
 	};
 }
 
@@ -53,6 +52,7 @@ crew_start(const struct broker_options *o, bool has_bus)
 	c->options = *o;
 	c->rules = (struct client_rules){ .listener = "test",
 		.protocols = 1 << MQTT_V31 | 1 << MQTT_V311 | 1 << MQTT_V5,
+		.is_open = true,
 		.max_qos = 2,
 		.retain_available = true,
 		.wildcard_available = true,

@@ -75,7 +75,8 @@ site_open(struct site *s, unsigned max, unsigned max_of_first)
 		s->listeners[i] = (struct listener_options){ .name = "test",
 			.address = "127.0.0.1",
 			.port = free_port(),
-			.rules = { .protocols = 1 << MQTT_V311 },
+			.rules = { .protocols = 1 << MQTT_V311,
+			    .is_open = true },
 			.backlog = 100 };
 	s->listeners[0].max_connections = max_of_first;
 	s->options = (struct acceptor_options){ .listeners = s->listeners,
