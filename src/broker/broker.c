@@ -13,6 +13,7 @@
 #include "broker/home.h"
 #include "broker/index.h"
 #include "broker/registry.h"
+#include "broker/shares.h"
 #include "store/retained.h"
 #include "topic/filter.h"
 
@@ -111,6 +112,7 @@ broker_new(const struct broker_options *options)
 	b->registry = registry_new();
 	b->retained = retained_new();
 	b->calls = calls_new();
+	b->shares = shares_new();
 	pthread_mutex_init(&b->owned_lock, NULL);
 	hash_init(&b->owned, is_owned_by);
 	b->homes = xcalloc(options->n_workers, sizeof(*b->homes));
@@ -141,6 +143,7 @@ broker_free(struct broker **bp)
 	registry_free(&b->registry);
 	index_free(&b->index);
 	calls_free(&b->calls);
+	shares_free(&b->shares);
 	matches_fini(&b->inbound);
 	free(b);
 }

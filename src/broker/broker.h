@@ -61,6 +61,7 @@ struct broker_options {
 };
 
 struct calls;
+struct shares;
 
 struct broker {
 	const struct broker_options *options; /* [I] */
@@ -70,6 +71,7 @@ struct broker {
 	pthread_mutex_t owned_lock;
 	struct hash owned;       /* [l] by User Name, identity = user */
 	struct calls *calls;     /* [I] from NATS, to be answered */
+	struct shares *shares;   /* [I] */
 	struct bus *bus;         /* [I] NULL: no NATS at all */
 	struct store *store;     /* [I] NULL: nothing outlives the process */
 	struct home **homes;     /* [I] n_workers of them */

@@ -21,6 +21,7 @@
 #include "broker/life.h"
 #include "broker/limits.h"
 #include "broker/promise.h"
+#include "broker/sharing.h"
 #include "broker/topics.h"
 #include "mqtt/writer.h"
 #include "topic/topic.h"
@@ -319,7 +320,6 @@ connack_properties(struct client *c, const struct packet_connect *p,
 	    (uint32_t)o->max_packet_size);
 	property_put_u16(out, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, TOPIC_ALIAS_MAX);
 	rules_put_properties(c->rules, out);
-	property_put_byte(out, MQTT_PROP_SHARED_SUBSCRIPTION_AVAILABLE, 0);
 	if (assigned) /* v5 [MQTT-3.2.2-16] */
 		property_put_slice(out, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER,
 		    session_client_id(c->session));
@@ -421,6 +421,7 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 		free(s->owner);
 		s->owner = string_of(c->auth != NULL || p->has_user_name, user);
 	}
+	sharing_set_online(h, s, true);
 	make_lasting(h, s);
 }
 

@@ -265,8 +265,9 @@ subscribe(struct client *c, struct pending_subscribe *ps,
 	sub->retain_as_published = pf->retain_as_published;
 	life_enter_subscription(h, s, sub);
 	lasting_subscription(h, s, sub);
+	/* v5 3.3.1.3: none for a group */
 	remember(ps, sub,
-	    c->rules->retain_available &&
+	    c->rules->retain_available && !filter.is_shared &&
 		wants_retained(pf->retain_handling, is_new),
 	    is_new ? life_join_nats(h, s, sub, ps->p.token) : 0);
 	return sub->qos;

@@ -306,6 +306,12 @@ waits(const struct session *s)
 	    (s->client != NULL && !TAILQ_EMPTY(&s->client->feeds));
 }
 
+bool
+deliver_is_ready(const struct client *c)
+{
+	return !waits(c->session) && can_send_acknowledged(c);
+}
+
 static unsigned WORKER_THREAD
 offer_unacknowledged(struct home *h, struct session *s, struct message *m,
     struct outgoing *o)
@@ -344,7 +350,11 @@ static unsigned WORKER_THREAD
 offer(struct home *h, struct session *s, struct message *m,
     const struct wish *w)
 {
-	struct outgoing o = { .qos = w->qos, .retain = w->retain };
+	struct outgoing o = {
+		.qos = w->qos,
+		.retain = w->retain,
+		.share = h->share,
+	};
 	struct client *c = s->client;
 
 	set_ids(&o, w, m);

@@ -24,6 +24,8 @@ struct session;
 struct delivery {
 	struct mail mail; /* from the bus: handle is NULL, or does it all */
 	struct message *message; /* one reference */
+	uint64_t share;          /* for a member of this share; 0: for all */
+	unsigned hops;           /* so many members could not take it */
 	uint64_t token;  /* tell its worker when it is taken; 0: nobody */
 	uint64_t held;   /* what is stored waits for this; 0: for nothing */
 	bool wants_word; /* tell it when it is dealt with in any case */
@@ -44,6 +46,8 @@ void delivery_free(struct delivery *d);
 unsigned deliver(struct home *h, struct message *m, uint32_t link,
     const struct subscriber *to, size_t n) WORKER_THREAD;
 
+/* Could a message at QoS > 0 be sent to this client at once? */
+bool deliver_is_ready(const struct client *c) WORKER_THREAD;
 /*
  * Send what waits for this client, as far as its Receive Maximum and its
  * socket allow: retained messages, then the backlog.

@@ -20,6 +20,7 @@
 #include "broker/promise.h"
 #include "broker/publish.h"
 #include "broker/restore.h"
+#include "broker/sharing.h"
 #include "broker/topics.h"
 
 /* Events taken per turn, so that clients are attended to in between. */
@@ -194,6 +195,11 @@ on_delivery(struct home *h, struct delivery *d)
 
 	if (d->mail.handle != NULL) {
 		d->mail.handle(&d->mail, h);
+		return;
+	}
+	if (d->share != 0) {
+		sharing_deliver(h, d);
+		delivery_free(d);
 		return;
 	}
 	result = deliver(h, d->message, d->link, d->to, d->n);

@@ -68,6 +68,7 @@ struct home {
 	bool congested;
 	bool bus_is_dirty;
 	struct promises promises;       /* what waits for the store */
+	uint64_t share;                 /* that `deliver` is for, or 0 */
 	struct matches matches;         /* scratch */
 	struct buf scratch;             /* properties */
 	struct topic_memo *topic_memos; /* topics', what was checked lately */

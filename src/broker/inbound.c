@@ -14,8 +14,15 @@
 #include "broker/home.h"
 #include "broker/publish.h"
 #include "broker/retained_request.h"
+#include "broker/sharing.h"
 #include "store/retained.h"
 #include "store/store.h"
+
+static void NATS_THREAD
+on_shared(void *arg, uint32_t link, uint64_t share, struct message *m)
+{
+	sharing_on_message(arg, link, share, m);
+}
 
 /*
  * A message that worker 0 is to deal with: a delivery to nobody, so that the
@@ -154,6 +161,7 @@ drop_delivery(void *arg, void *delivery)
 
 const struct bus_ops broker_bus_ops = {
 	.on_message = on_message,
+	.on_shared = on_shared,
 	.on_retained_request = on_retained_request,
 	.on_retained_set = on_retained_set,
 	.drop_delivery = drop_delivery,

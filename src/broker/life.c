@@ -16,6 +16,7 @@
 #include "broker/publish.h"
 #include "broker/registry.h"
 #include "broker/restore.h"
+#include "broker/sharing.h"
 #include "broker/subscribing.h"
 #include "broker/topics.h"
 
@@ -88,8 +89,11 @@ life_enter_subscription(struct home *h, struct session *s,
 		.retain_as_published = sub->retain_as_published,
 		.lasts = s->stored_id != 0 };
 
-	index_add(h->broker->index, slice_of(sub->filter, sub->filter_len),
-	    &entry);
+	if (sharing_is_shared(sub))
+		(void)sharing_join(h, s, sub);
+	else
+		index_add(h->broker->index,
+		    slice_of(sub->filter, sub->filter_len), &entry);
 }
 
 static void WORKER_THREAD
@@ -123,20 +127,87 @@ request_filter(struct home *h, enum bus_request_type type,
 	return 2;
 }
 
+static void WORKER_THREAD
+request_member(struct home *h, enum bus_request_type type, uint32_t link,
+    uint64_t share, struct slice subject, struct slice group, uint64_t token)
+{
+	struct bus_request r = { .type = (uint8_t)type,
+		.link = link,
+		.token = token,
+		.group = bus_group_new(share, subject, group) };
+
+	home_request(h, &r);
+}
+
+/* The same for a Shared Subscription: its group is a queue group. */
+static unsigned WORKER_THREAD
+request_group(struct home *h, enum bus_request_type type,
+    const struct session *s, const struct subscription *sub, uint64_t share,
+    uint64_t token)
+{
+	struct buf group = { 0 };
+	size_t parent_len = 0;
+	struct filter f;
+	unsigned n = 0;
+
+	if (h->broker->bus == NULL ||
+	    !filter_parse(slice_of(sub->filter, sub->filter_len), &f) ||
+	    !topics_subject_of_filter(h, f.match, &parent_len))
+		return 0;
+	topics_queue_group(h, f.share, &group);
+	request_member(h, type, s->link, share, buf_slice(&h->subject),
+	    buf_slice(&group), token);
+	n = 1;
+	if (parent_len > 0) {
+		request_member(h, type, s->link, share,
+		    slice_of(buf_ptr(&h->subject), parent_len),
+		    buf_slice(&group), token);
+		n = 2;
+	}
+	buf_fini(&group);
+	return n;
+}
+
 unsigned
 life_join_nats(struct home *h, const struct session *s,
     const struct subscription *sub, uint64_t token)
 {
+	if (sharing_is_shared(sub))
+		return request_group(h, BUS_JOIN_GROUP, s, sub,
+		    sharing_join(h, s, sub), token);
 	return request_filter(h, BUS_SUBSCRIBE, s, sub, token);
+}
+
+static void WORKER_THREAD
+leave_share(struct home *h, const struct session *s,
+    const struct subscription *sub)
+{
+	(void)request_group(h, BUS_LEAVE_GROUP, s, sub,
+	    sharing_leave(h, s, sub), 0);
+}
+
+/* Under the NATS identity that it has now, or had until now. */
+static void WORKER_THREAD
+leave_nats(struct home *h, const struct session *s,
+    const struct subscription *sub)
+{
+	if (sharing_is_shared(sub))
+		leave_share(h, s, sub);
+	else
+		(void)request_filter(h, BUS_UNSUBSCRIBE, s, sub, 0);
 }
 
 void
 life_leave_subscription(struct home *h, struct session *s,
     struct subscription **sub)
 {
-	index_drop(h->broker->index,
-	    slice_of((*sub)->filter, (*sub)->filter_len), s->handle);
-	(void)request_filter(h, BUS_UNSUBSCRIBE, s, *sub, 0);
+	if (sharing_is_shared(*sub)) {
+		leave_share(h, s, *sub);
+	} else {
+		index_drop(h->broker->index,
+		    slice_of((*sub)->filter, (*sub)->filter_len), s->handle);
+		(void)request_filter(h, BUS_UNSUBSCRIBE, s, *sub, 0);
+	}
 	lasting_end_subscription(h, s, *sub);
 	session_drop_subscription(s, sub);
 }
@@ -149,14 +220,14 @@ life_set_link(struct home *h, struct session *s, uint32_t link)
 
 	LIST_FOREACH(sub, &s->subscriptions, entry)
 		if (link != s->link)
-			(void)request_filter(h, BUS_UNSUBSCRIBE, s, sub, 0);
+			leave_nats(h, s, sub);
 	if (s->link != 0 && s->link != SESSION_LINK_NONE)
 		home_request(h, &forget);
 	if (link == s->link)
 		return;
 	s->link = link;
 	LIST_FOREACH(sub, &s->subscriptions, entry)
-		(void)request_filter(h, BUS_SUBSCRIBE, s, sub, 0);
+		(void)life_join_nats(h, s, sub, 0);
 }
 
 static void
@@ -262,6 +333,7 @@ life_end_session(struct home *h, struct session **s)
 {
 	if ((*s)->will != NULL)
 		will_due(h, *s);
+	sharing_give_back(h, *s, true);
 	lasting_end_session(h, *s);
 	unmake(h, s);
 }
@@ -303,6 +375,8 @@ life_leave_session(struct client *c, bool with_will)
 		life_end_session(h, &s);
 		return;
 	}
+	sharing_set_online(h, s, false);
+	sharing_give_back(h, s, false);
 	lasting_session(h, s, h->wall_ms);
 	if (s->expiry_s != MQTT_EXPIRY_NEVER)
 		timer_arm(h->timers, &s->expiry,

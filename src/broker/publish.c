@@ -19,6 +19,7 @@
 #include "broker/deliver.h"
 #include "broker/lasting.h"
 #include "broker/promise.h"
+#include "broker/sharing.h"
 #include "broker/spread.h"
 #include "store/retained.h"
 
@@ -106,7 +107,9 @@ carry_out(struct home *h, struct message *m, enum ack_policy policy,
 	}
 	if (p != NULL)
 		p->reached = (result & DELIVER_REACHED) != 0;
-	if (goes_to_nats(h, m))
+	if (!goes_to_nats(h, m))
+		sharing_publish(h, m);
+	else
 		request_publish(h, m,
 		    p != NULL && p->asked ? policy : ACK_LOCAL,
 		    flags_of(p, (result & DELIVER_TAKEN) != 0), from->link,

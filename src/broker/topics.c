@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/calls.h"
 #include "topic/subject.h"
+#include "topic/token.h"
 #include "topic/topic.h"
 
 /* The longest reply subject that nats/ makes up. */
@@ -204,15 +205,35 @@ topics_subject_of_filter(struct home *h, struct slice filter,
 		&h->subject, parent_len) == SUBJECT_OK;
 }
 
+void
+topics_queue_group(struct home *h, struct slice share, struct buf *out)
+{
+	uint8_t *at = buf_reserve(out, TOKEN_ROOM(share.len));
+
+	buf_commit(out,
+	    (size_t)(token_encode(h->broker->options->mapping.mode, share, at) -
+		at));
+}
+
+static bool
+is_queue_group(struct home *h, struct slice share)
+{
+	struct buf group = { 0 };
+	bool is;
+
+	topics_queue_group(h, share, &group);
+	is = subject_valid(buf_slice(&group), false) &&
+	    buf_len(&group) + buf_len(&h->subject) + REPLY_MAX <=
+		h->broker->options->max_control_line;
+	buf_fini(&group);
+	return is;
+}
+
 enum mqtt_reason
 topics_check_filter(struct home *h, const struct filter *f, const char **why)
 {
 	size_t parent_len;
 
-	if (f->is_shared) {
-		*why = "Shared Subscriptions are not available";
-		return MQTT_RC_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
-	}
 	if (topic_levels(f->match) > h->broker->options->max_topic_levels) {
 		*why = "the filter has too many levels";
 		return MQTT_RC_TOPIC_FILTER_INVALID;
@@ -225,6 +246,10 @@ topics_check_filter(struct home *h, const struct filter *f, const char **why)
 	}
 	if (!subject_valid(buf_slice(&h->subject), true)) {
 		*why = "the filter cannot be a NATS subscription";
+		return MQTT_RC_TOPIC_FILTER_INVALID;
+	}
+	if (f->is_shared && !is_queue_group(h, f->share)) {
+		*why = "the group cannot be a NATS queue group";
 		return MQTT_RC_TOPIC_FILTER_INVALID;
 	}
 	if (h->broker->bus != NULL &&

@@ -42,6 +42,10 @@ topics_check_filter(struct home *h, const struct filter *f,
     const char **why) WORKER_THREAD
 MUST_CHECK;
 
+/* Append the NATS queue group of a ShareName: the token of such a level. */
+void topics_queue_group(struct home *h, struct slice share,
+    struct buf *out) WORKER_THREAD;
+
 /*
  * The NATS subscription of a filter, in h->subject. False when the filter
  * has none. *parent_len as in subject_from_filter.

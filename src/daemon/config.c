@@ -684,6 +684,7 @@ config_bus_options(const struct config *c, struct bus_options *out)
 		.n_inbound_qos = c->nats.n_inbound_qos,
 		.request_subjects =
 		    (const char *const *)c->nats.request_subjects,
+		.push_subjects = (const char *const *)c->nats.push_subjects,
 		.retained_request_subject = c->nats.retained_request_subject,
 		.retained_set_subject = c->nats.retained_set_subject,
 	};

@@ -107,6 +107,7 @@ struct config {
 		struct bus_inbound_qos *inbound_qos;
 		size_t n_inbound_qos;
 		char **request_subjects;
+		char **push_subjects;
 		char **pass_headers;
 		bool send_client_id;
 		size_t pending_bytes;

@@ -257,7 +257,7 @@ bus_start(struct bus *b)
 	if (r == 0)
 		r = helper_start(&b->connector, "nats-connect");
 	if (r == 0) {
-		b->own = link_new(b, 0, NULL);
+		b->own = link_new(b, 0, NULL, NULL);
 		subscribe_own(b);
 		r = thread_start(&b->thread, run, b);
 	}

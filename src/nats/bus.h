@@ -21,10 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/attr.h"
 #include "base/thread.h"
 #include "base/waker.h"
+#include "base/xalloc.h"
 #include "store/message.h"
 #include "topic/subject.h"
 
@@ -56,6 +58,13 @@ enum bus_request_type {
 	BUS_SUBSCRIBE,
 	BUS_UNSUBSCRIBE,
 	/*
+	 * One more / one less of this node is a member of a queue group
+	 * (`group`, from bus_group_new, is given away). Counted and answered
+	 * like BUS_SUBSCRIBE; what comes goes to on_shared.
+	 */
+	BUS_JOIN_GROUP,
+	BUS_LEAVE_GROUP,
+	/*
 	 * `[nats] identity = user`: a link for these credentials (`login`, a
 	 * heap struct that is given away); joins the one that has them already.
 	 * Answered by BUS_IDENTIFIED. Ended by one BUS_FORGET per success.
@@ -77,6 +86,26 @@ struct bus_login {
 /* Wipes and frees. */
 void bus_login_free(struct bus_login **login);
 
+/* A Shared Subscription towards NATS; one allocation, for free(). */
+struct bus_group {
+	uint64_t share; /* what on_shared is told; never 0 */
+	char *group;    /* the queue group, a token */
+	char subject[]; /* a NATS subscription */
+};
+
+static inline struct bus_group *
+bus_group_new(uint64_t share, struct slice subject, struct slice group)
+{
+	struct bus_group *g =
+	    xcalloc(1, sizeof(*g) + subject.len + group.len + 2);
+
+	g->share = share;
+	memcpy(g->subject, subject.ptr, subject.len);
+	g->group = g->subject + subject.len + 1;
+	memcpy(g->group, group.ptr, group.len);
+	return g;
+}
+
 struct bus_request {
 	uint8_t type;
 	uint8_t policy;
@@ -86,6 +115,7 @@ struct bus_request {
 	union {
 		struct message *message;
 		char *subject;
+		struct bus_group *group;
 		struct bus_login *login;
 	};
 };
@@ -103,6 +133,10 @@ bus_request_fini(struct bus_request *r)
 	case BUS_SUBSCRIBE:
 	case BUS_UNSUBSCRIBE:
 		free(r->subject);
+		break;
+	case BUS_JOIN_GROUP:
+	case BUS_LEAVE_GROUP:
+		free(r->group);
 		break;
 	case BUS_IDENTIFY:
 		bus_login_free(&r->login);
@@ -153,6 +187,9 @@ struct bus_ops {
 	 * workers with bus_deliver. The message is borrowed. `link` as above.
 	 */
 	void (*on_message)(void *arg, uint32_t link, struct message *m);
+	/* The same, for one member of this Shared Subscription. */
+	void (*on_shared)(void *arg, uint32_t link, uint64_t share,
+	    struct message *m);
 	/*
 	 * A request on retained_request_subject: m's payload is the request,
 	 * m's reply is where the answer goes (BUS_SEND). Borrowed.
@@ -198,6 +235,7 @@ struct bus_options {
 	const struct bus_inbound_qos *inbound_qos;
 	size_t n_inbound_qos;
 	const char *const *request_subjects;  /* NULL-terminated */
+	const char *const *push_subjects;     /* NULL-terminated */
 	const char *retained_request_subject; /* "": off */
 	const char *retained_set_subject;     /* "": off */
 	unsigned n_workers;

@@ -18,6 +18,7 @@
 #include "nats/link_fence.h"
 #include "nats/link_subscription.h"
 #include "nats/publish.h"
+#include "nats/side.h"
 
 /* Requests from one worker before it is the next one's turn. */
 #define LANE_BATCH  256
@@ -145,6 +146,14 @@ answer_for_nobody(struct bus *b, unsigned worker, struct bus_request *r)
 		bus_post(b, worker, &e);
 		free(r->subject);
 		break;
+	case BUS_JOIN_GROUP:
+		e.type = BUS_SUBSCRIBED;
+		bus_post(b, worker, &e);
+		free(r->group);
+		break;
+	case BUS_LEAVE_GROUP:
+		free(r->group);
+		break;
 	case BUS_UNSUBSCRIBE:
 		free(r->subject);
 		break;
@@ -172,6 +181,12 @@ carry_out(struct bus *b, unsigned worker, struct bus_request *r)
 	} else if (r->type == BUS_SUBSCRIBE) {
 		link_subscribe(l, worker, r->token, slice_str(r->subject));
 		free(r->subject);
+	} else if (r->type == BUS_JOIN_GROUP) {
+		side_join(l, worker, r->token, r->group);
+		free(r->group);
+	} else if (r->type == BUS_LEAVE_GROUP) {
+		side_leave(l, r->group);
+		free(r->group);
 	} else if (r->type == BUS_UNSUBSCRIBE) {
 		link_unsubscribe(l, slice_str(r->subject));
 		free(r->subject);
@@ -348,6 +363,8 @@ stop_receiving(struct hash_node *node, void *arg)
 
 	(void)arg;
 	cover_leave_all(l->cover);
+	if (l->main != NULL)
+		side_on_close(l);
 	link_touch(l);
 	return true;
 }

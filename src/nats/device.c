@@ -22,6 +22,7 @@
 #include "nats/bus_thread.h"
 #include "nats/credential.h"
 #include "nats/publish.h"
+#include "nats/side.h"
 
 /* Somebody who waits for BUS_IDENTIFIED. */
 struct waiter {
@@ -166,7 +167,7 @@ device_new(struct bus *b, struct bus_login *login)
 	key = slice_of(d->key, d->key_len);
 	hash_insert(&b->devices, &d->by_key, hash_key(key));
 	d->findable = true;
-	d->link = link_new(b, ++b->last_link, d);
+	d->link = link_new(b, ++b->last_link, d, NULL);
 	return d;
 }
 
@@ -176,14 +177,27 @@ free_one(struct hash_node *node, void *arg)
 	struct link *l = container_of(node, struct link, by_id);
 
 	(void)arg;
-	if (l->device != NULL)
+	if (l->device != NULL && l->main == NULL)
 		device_free(l->device);
+	return true;
+}
+
+static bool NATS_THREAD
+free_side(struct hash_node *node, void *arg)
+{
+	struct link *l = container_of(node, struct link, by_id);
+
+	(void)arg;
+	if (l->main != NULL)
+		side_free(l->main);
 	return true;
 }
 
 void
 device_free_all(struct bus *b)
 {
+	/* A side's link is in the same table as its main one. */
+	hash_each(&b->links, free_side, NULL);
 	hash_each(&b->links, free_one, NULL);
 }
 

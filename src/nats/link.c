@@ -27,6 +27,7 @@
 #include "nats/link_subscription.h"
 #include "nats/publish.h"
 #include "nats/receive.h"
+#include "nats/side.h"
 
 /* Between two attempts: doubled after each failure, and some chance. */
 #define RETRY_MIN_MS      250u
@@ -147,9 +148,9 @@ go_up(struct link *l)
 	l->n_failed = 0;
 	free(l->complaint);
 	l->complaint = NULL;
-	if (l->device == NULL)
+	if (l->main == NULL && l->device == NULL)
 		own_link_up(l);
-	else
+	else if (l->main == NULL)
 		device_on_up(l);
 	publish_waiting(l);
 }
@@ -223,6 +224,8 @@ go_down(struct link *l, const char *why)
 	publish_rewind(l);
 	link_subscriptions_down(l);
 	retry_later(l);
+	if (l->main != NULL)
+		return;
 	if (l->device != NULL) {
 		device_on_down(l);
 	} else if (was_up) {
@@ -340,8 +343,8 @@ link_connect(struct link *l)
 	assert(l->state == LINK_DOWN && l->nc == NULL);
 	timer_cancel(b->wheel, &l->retry);
 	j = connect_job_new(b->options, &b->stats, &b->waker, l->id,
-	    l->device != NULL ? device_login(l->device) : NULL, b->more_urls,
-	    on_connect);
+	    l->main != NULL, l->device != NULL ? device_login(l->device) : NULL,
+	    b->more_urls, on_connect);
 	j->job.done = &b->mailbox;
 	l->state = LINK_CONNECTING;
 	helper_post(b->connector, &j->job, l->device == NULL);
@@ -364,7 +367,9 @@ link_on_connect(struct link *l, struct connect_job *j)
 	}
 	complain(l, "cannot connect to NATS", j->text);
 	retry_later(l);
-	if (l->device != NULL)
+	if (l->main != NULL)
+		link_subscriptions_down(l);
+	else if (l->device != NULL)
 		device_on_failed(l, j->outcome == CONNECT_REFUSED);
 }
 
@@ -520,7 +525,7 @@ make_names(struct link *l)
 }
 
 struct link *
-link_new(struct bus *b, uint32_t id, struct device *device)
+link_new(struct bus *b, uint32_t id, struct device *device, struct link *main)
 {
 	struct link *l = xcalloc(1, sizeof(*l));
 	struct slice key;
@@ -528,6 +533,7 @@ link_new(struct bus *b, uint32_t id, struct device *device)
 	l->bus = b;
 	l->id = id;
 	l->device = device;
+	l->main = main;
 	l->state = LINK_DOWN;
 	TAILQ_INIT(&l->waiting);
 	TAILQ_INIT(&l->droppable);
@@ -539,7 +545,7 @@ link_new(struct bus *b, uint32_t id, struct device *device)
 	link_subscriptions_init(l);
 	link_denial_init(l);
 	make_names(l);
-	l->gate = receive_gate_new(b, id);
+	l->gate = receive_gate_new(l);
 	key = slice_of(&l->id, sizeof(l->id));
 	hash_insert(&b->links, &l->by_id, hash_key(key));
 	return l;
@@ -554,6 +560,7 @@ link_free(struct link **l)
 	if (dead == NULL)
 		return;
 	b = dead->bus;
+	side_free(dead);
 	close_connection(dead);
 	publish_drop(dead);
 	timer_cancel(b->wheel, &dead->retry);

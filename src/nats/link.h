@@ -99,9 +99,13 @@ struct link {
 	uint64_t flushed_us;       /* when it was last written */
 	struct receive_gate *gate; /* without NATS_HOOK */
 	struct device *device;     /* whose it is; NULL: the daemon's own */
+	struct side *side;         /* its second connection, if it has one */
+	struct link *main;         /* it is the side's of this link, or NULL */
 };
 
-struct link *link_new(struct bus *b, uint32_t id, struct device *device);
+/* `main`: it will be the link of that one's side. */
+struct link *link_new(struct bus *b, uint32_t id, struct device *device,
+    struct link *main);
 /* Closes at once. Requests and acks are dropped without an answer. */
 void link_free(struct link **l) NATS_THREAD;
 

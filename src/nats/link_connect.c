@@ -15,6 +15,7 @@
 #include "nats/credential.h"
 #include "nats/link_denial.h"
 #include "nats/nkey.h"
+#include "nats/receive.h"
 
 /* For resolving, TCP, INFO, TLS and CONNECT of one server. */
 #define CONNECT_TIMEOUT_MS 1000
@@ -214,10 +215,8 @@ set_behaviour(natsOptions *o, const struct connect_job *j)
 		s = natsOptions_SetIOBufSize(o, DEVICE_BUFFER);
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(o, on_error, j->stats);
-#ifndef NATS_HOOK
-	if (s == NATS_OK)
+	if (s == NATS_OK && (j->pooled || !RECEIVE_BY_HOOK))
 		s = natsOptions_UseGlobalMessageDelivery(o, true);
-#endif
 	return s;
 }
 
@@ -300,8 +299,9 @@ copy_login(const struct bus_login *login)
 
 struct connect_job *
 connect_job_new(const struct bus_options *options, struct bus_stats *stats,
-    struct waker *waker, uint32_t link, const struct bus_login *login,
-    const char *more_urls, void (*handle)(struct mail *mail, void *owner))
+    struct waker *waker, uint32_t link, bool pooled,
+    const struct bus_login *login, const char *more_urls,
+    void (*handle)(struct mail *mail, void *owner))
 {
 	struct connect_job *j = xcalloc(1, sizeof(*j));
 
@@ -311,6 +311,7 @@ connect_job_new(const struct bus_options *options, struct bus_stats *stats,
 	j->options = options;
 	j->stats = stats;
 	j->link = link;
+	j->pooled = pooled;
 	j->login = login != NULL ? copy_login(login) : NULL;
 	j->more_urls = more_urls != NULL ? xstrdup(more_urls) : NULL;
 	j->adapter = link_adapter_new(waker);

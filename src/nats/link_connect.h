@@ -26,6 +26,7 @@ struct connect_job {
 	const struct bus_options *options;
 	struct bus_stats *stats;
 	uint32_t link;
+	bool pooled;             /* subscriptions have callbacks of their own */
 	struct bus_login *login; /* a copy; NULL: the daemon's own */
 	char *more_urls;         /* servers that NATS told us of, or NULL */
 	/* What came out. */
@@ -40,7 +41,7 @@ struct connect_job {
  * options and stats outlive it, unless it is abandoned.
  */
 struct connect_job *connect_job_new(const struct bus_options *options,
-    struct bus_stats *stats, struct waker *waker, uint32_t link,
+    struct bus_stats *stats, struct waker *waker, uint32_t link, bool pooled,
     const struct bus_login *login, const char *more_urls,
     void (*handle)(struct mail *mail, void *owner));
 /* Frees what was not taken out, the connection too; clears *j. */

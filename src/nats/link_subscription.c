@@ -13,6 +13,7 @@
 #include "nats/bus_thread.h"
 #include "nats/link_fence.h"
 #include "nats/receive.h"
+#include "nats/side.h"
 
 /* How long a cover may stay wider than it needs to be. */
 #define NARROW_AFTER_MS 2000u
@@ -115,6 +116,13 @@ on_narrow(struct timer *t, void *arg)
 
 /* --- what devices want --------------------------------------------------- */
 
+static bool
+is_denied(const struct link *l, struct slice subject)
+{
+	return l->main != NULL ? side_is_denied(l, subject)
+			       : cover_is_denied(l->cover, subject);
+}
+
 static void NATS_THREAD
 answer_subscribed(struct link *l, uint64_t fence)
 {
@@ -129,7 +137,7 @@ answer_subscribed(struct link *l, uint64_t fence)
 			.token = s->token,
 		};
 
-		if (cover_is_denied(l->cover, slice_str(s->subject)))
+		if (is_denied(l, slice_str(s->subject)))
 			e.result = BUS_DENIED;
 		STAILQ_REMOVE_HEAD(&l->subscribed, entry);
 		bus_post(l->bus, s->worker, &e);
@@ -145,23 +153,49 @@ subscription_fits(const struct link *l, struct slice subject)
 }
 
 void
-link_subscribe(struct link *l, unsigned worker, uint64_t token,
+link_answer_subscribed(struct link *l, unsigned worker, uint64_t token,
     struct slice subject)
 {
 	struct subscribed *s = xcalloc(1, sizeof(*s) + subject.len + 1);
 
-	if (subscription_fits(l, subject))
-		cover_add(l->cover, subject);
-	else
-		atomic_fetch_add(&l->bus->stats.unsendable, 1);
 	memcpy(s->subject, subject.ptr, subject.len);
 	s->worker = worker;
 	s->token = token;
 	if (l->nc != NULL)
 		s->fence = link_want_fence(l);
+	else if (l->main != NULL && l->state == LINK_CONNECTING)
+		s->fence = l->fences_sent + 1; /* of its connection */
 	STAILQ_INSERT_TAIL(&l->subscribed, s, entry);
-	if (l->nc == NULL)
+	if (s->fence == 0)
 		answer_subscribed(l, 0);
+}
+
+/* May a push consumer deliver there? */
+static bool
+is_held(const struct link *l, struct slice subject)
+{
+	const char *const *row = l->bus->options->push_subjects;
+
+	if (row == NULL || !subject_valid(subject, false))
+		return false;
+	for (; *row != NULL; row++)
+		if (subject_match(slice_str(*row), subject))
+			return true;
+	return false;
+}
+
+void
+link_subscribe(struct link *l, unsigned worker, uint64_t token,
+    struct slice subject)
+{
+	if (!subscription_fits(l, subject)) {
+		atomic_fetch_add(&l->bus->stats.unsendable, 1);
+	} else {
+		cover_add(l->cover, subject);
+		if (is_held(l, subject))
+			side_hold(l, subject);
+	}
+	link_answer_subscribed(l, worker, token, subject);
 }
 
 void
@@ -170,6 +204,8 @@ link_unsubscribe(struct link *l, struct slice subject)
 	if (!subscription_fits(l, subject))
 		return;
 	cover_drop(l->cover, subject);
+	if (is_held(l, subject))
+		side_let_go(l, subject);
 	if (cover_is_loose(l->cover) && !timer_is_armed(&l->narrow))
 		timer_arm(l->bus->wheel, &l->narrow,
 		    l->bus->now_ms + NARROW_AFTER_MS);
@@ -183,7 +219,10 @@ link_subscription_denied(struct link *l, struct slice subject)
 {
 	struct subscribed *s;
 
-	cover_deny(l->cover, subject);
+	if (l->main != NULL)
+		side_denied(l, subject);
+	else
+		cover_deny(l->cover, subject);
 	/* What was subscribed in its place may be refused, too. */
 	STAILQ_FOREACH(s, &l->subscribed, entry)
 		s->fence = link_want_fence(l);
@@ -202,12 +241,16 @@ void
 link_subscriptions_open(struct link *l)
 {
 	cover_join_all(l->cover);
+	if (l->main != NULL)
+		side_on_open(l);
 }
 
 void
 link_subscriptions_close(struct link *l)
 {
 	cover_leave_all(l->cover);
+	if (l->main != NULL)
+		side_on_close(l);
 	end_leaving(l, UINT64_MAX);
 }
 

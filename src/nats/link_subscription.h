@@ -25,6 +25,10 @@ void link_subscribe(struct link *l, unsigned worker, uint64_t token,
     struct slice subject) NATS_THREAD;
 void link_unsubscribe(struct link *l, struct slice subject);
 
+/* BUS_SUBSCRIBED when the server has what `l` has subscribed to so far. */
+void link_answer_subscribed(struct link *l, unsigned worker, uint64_t token,
+    struct slice subject) NATS_THREAD;
+
 /* There is a new connection: subscribe to everything on it. */
 void link_subscriptions_open(struct link *l);
 /* A fence was answered: what waited for it, or for one before, is done. */

@@ -218,6 +218,8 @@ send_any(struct link *l, uint8_t type, const struct message *m,
 	case BUS_PUBLISH:
 		return send_publish(l, m, a);
 	case BUS_ANSWER:
+		if (receive_own_answer(l->bus, message_reply(m)))
+			return SENT;
 		return send_plain(l, message_reply(m), NULL, slice_of(NULL, 0));
 	default:
 		assert(type == BUS_SEND);

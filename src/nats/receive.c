@@ -65,7 +65,8 @@ on_fence_token(struct link *l, struct slice token)
 
 /* "LINK.NUMBER": for a device whose user may have no inbox. */
 static void NATS_THREAD
-on_device_reply(struct arrival *a, struct slice token, bool none)
+on_device_reply(struct bus *b, struct slice token, struct slice payload,
+    bool none)
 {
 	const uint8_t *dot = memchr(token.ptr, '.', token.len);
 	size_t len = dot != NULL ? (size_t)(dot - token.ptr) : 0;
@@ -75,9 +76,35 @@ on_device_reply(struct arrival *a, struct slice token, bool none)
 	if (!number_of(slice_of(token.ptr, len), &id) ||
 	    !number_of(slice_skip(token, len + 1), &seq))
 		return;
-	l = bus_find_link(a->link->bus, (uint32_t)id);
+	l = bus_find_link(b, (uint32_t)id);
 	if (l != NULL)
-		publish_on_reply(l, seq, a->payload, none);
+		publish_on_reply(l, seq, payload, none);
+}
+
+/* A reply to what was published; false: `token` is for something else. */
+static bool NATS_THREAD
+on_publish_reply(struct link *l, struct slice token, struct slice payload,
+    bool none)
+{
+	uint64_t seq;
+
+	if (number_of(token, &seq))
+		publish_on_reply(l, seq, payload, none);
+	else if (token.len > 1 && token.ptr[0] == 'd')
+		on_device_reply(l->bus, slice_skip(token, 1), payload, none);
+	else
+		return false;
+	return true;
+}
+
+bool
+receive_own_answer(struct bus *b, struct slice reply)
+{
+	struct slice inbox = inbox_of(b->own);
+
+	return slice_starts(reply, inbox) &&
+	    on_publish_reply(b->own, slice_skip(reply, inbox.len),
+		slice_of(NULL, 0), false);
 }
 
 static void NATS_THREAD
@@ -88,11 +115,9 @@ on_reply(struct arrival *a)
 	bool none = a->payload.len == 0 && natsMsg_IsNoResponders(a->msg);
 	uint64_t seq;
 
-	if (number_of(token, &seq))
-		publish_on_reply(l, seq, a->payload, none);
-	else if (token.len > 1 && token.ptr[0] == 'd')
-		on_device_reply(a, slice_skip(token, 1), none);
-	else if (token.len > 1 && token.ptr[0] == 'c' &&
+	if (on_publish_reply(l, token, a->payload, none))
+		return;
+	if (token.len > 1 && token.ptr[0] == 'c' &&
 	    number_of(slice_skip(token, 1), &seq))
 		consumer_on_answer(l->bus, seq, a->payload, none);
 	else
@@ -396,6 +421,26 @@ receive(struct link *l, natsMsg *msg)
 	return a.subject.len == 0 || sort(&a);
 }
 
+static void NATS_THREAD
+receive_shared(struct link *l, natsMsg *msg, uint64_t share)
+{
+	struct bus *b = l->bus;
+	struct arrival a = arrival_of(l, msg);
+	struct message *m;
+
+	atomic_fetch_add(&b->stats.in_msgs, 1);
+	atomic_fetch_add(&b->stats.in_bytes, a.payload.len);
+	/* The group may have a wildcard where these begin. */
+	if (a.subject.len == 0 || subject_is_reserved(a.subject) ||
+	    slice_eq(first_token(a.subject), SLICE("_MQ")))
+		return;
+	m = message_from(&a, a.subject);
+	if (m == NULL)
+		return;
+	b->ops->on_shared(b->arg, l->main->id, share, m);
+	message_unref(&m);
+}
+
 void
 receive_held(struct link *l, natsMsg *msg, struct slice subject)
 {
@@ -406,6 +451,130 @@ receive_held(struct link *l, natsMsg *msg, struct slice subject)
 	sort_delivered(&a);
 	receive_free(msg);
 }
+
+/* --- by cnats' delivery thread ------------------------------------------- */
+
+/* A message on its way from cnats' delivery thread to ours. */
+struct parcel {
+	struct mail mail;
+	uint32_t link;
+	uint64_t share; /* 0: none */
+	natsMsg *msg;
+};
+
+static void
+on_parcel(struct mail *mail, void *owner)
+{
+	struct parcel *p = container_of(mail, struct parcel, mail);
+	struct link *l = bus_find_link(owner, p->link);
+
+	if (l != NULL && p->share != 0)
+		receive_shared(l, p->msg, p->share);
+	if (l == NULL || p->share != 0 || receive(l, p->msg))
+		natsMsg_Destroy(p->msg);
+	free(p);
+}
+
+static void
+send_parcel(const struct receive_gate *gate, natsMsg *msg)
+{
+	struct parcel *p = xcalloc(1, sizeof(*p));
+
+	p->mail.handle = on_parcel;
+	p->link = gate->link;
+	p->share = gate->share;
+	p->msg = msg;
+	mailbox_post(gate->mailbox, &p->mail);
+}
+
+static void
+on_pooled(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
+    void *closure)
+{
+	(void)nc;
+	(void)sub;
+	send_parcel(closure, msg);
+}
+
+static natsSubscription *
+subscribe_pooled(struct link *l, const char *subject)
+{
+	natsSubscription *sub = NULL;
+
+	if (natsConnection_Subscribe(&sub, l->nc, subject, on_pooled,
+		l->gate) != NATS_OK)
+		return NULL;
+	return sub;
+}
+
+static struct receive_gate *
+gate_new(struct bus *b, uint32_t link, uint64_t share)
+{
+	struct receive_gate *gate = xcalloc(1, sizeof(*gate));
+
+	gate->mailbox = &b->mailbox;
+	gate->link = link;
+	gate->share = share;
+	return gate;
+}
+
+static void
+on_group_over(void *closure)
+{
+	free(closure);
+}
+
+/* cnats would drop what the NATS thread has no time for; reading stops then. */
+static void
+lift_limits(natsSubscription *sub)
+{
+	(void)natsSubscription_SetPendingLimits(sub, -1, -1);
+}
+
+natsSubscription *
+receive_subscribe_group(struct link *l, const char *subject, const char *group,
+    uint64_t share)
+{
+	struct receive_gate *gate = gate_new(l->bus, l->id, share);
+	natsSubscription *sub = NULL;
+
+	if (natsConnection_QueueSubscribe(&sub, l->nc, subject, group,
+		on_pooled, gate) != NATS_OK) {
+		free(gate);
+		return NULL;
+	}
+	lift_limits(sub);
+	if (natsSubscription_SetOnCompleteCB(sub, on_group_over, gate) !=
+	    NATS_OK) {
+		/* It stays until the end, like a link's. */
+		gate->next = l->bus->gates;
+		l->bus->gates = gate;
+	}
+	return sub;
+}
+
+static void
+on_held(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
+{
+	(void)nc;
+	(void)sub;
+	(void)closure;
+	natsMsg_Destroy(msg);
+}
+
+natsSubscription *
+receive_hold(struct link *l, const char *subject)
+{
+	natsSubscription *sub = NULL;
+
+	if (natsConnection_Subscribe(&sub, l->nc, subject, on_held, NULL) !=
+	    NATS_OK)
+		return NULL;
+	lift_limits(sub);
+	return sub;
+}
+
+/* --- in the event loop ---------------------------------------------------- */
 
 #ifdef NATS_HOOK
 
@@ -419,7 +588,7 @@ void natsConn_setFilterWithClosure(natsConnection *nc, natsMsgFilter *filter,
 void natsMsg_free(void *msg);
 
 static void
-on_message(natsConnection *nc, natsMsg **msg, void *closure)
+on_hooked(natsConnection *nc, natsMsg **msg, void *closure)
 {
 	(void)nc;
 	thread_assert_nats();
@@ -428,14 +597,14 @@ on_message(natsConnection *nc, natsMsg **msg, void *closure)
 	*msg = NULL;
 }
 
-void
-receive_start(struct link *l, natsConnection *nc)
+static void
+hook(struct link *l, natsConnection *nc)
 {
-	natsConn_setFilterWithClosure(nc, on_message, l);
+	natsConn_setFilterWithClosure(nc, on_hooked, l);
 }
 
-natsSubscription *
-receive_subscribe(struct link *l, const char *subject)
+static natsSubscription *
+subscribe_hooked(struct link *l, const char *subject)
 {
 	natsSubscription *sub = NULL;
 
@@ -451,65 +620,19 @@ receive_free(natsMsg *msg)
 	natsMsg_free(msg);
 }
 
-struct receive_gate *
-receive_gate_new(struct bus *b, uint32_t link)
-{
-	(void)b;
-	(void)link;
-	return NULL;
-}
-
 #else
 
-/* A message on its way from cnats' delivery thread to ours. */
-struct parcel {
-	struct mail mail;
-	uint32_t link;
-	natsMsg *msg;
-};
-
 static void
-on_parcel(struct mail *mail, void *owner)
-{
-	struct parcel *p = container_of(mail, struct parcel, mail);
-	struct link *l = bus_find_link(owner, p->link);
-
-	if (l == NULL || receive(l, p->msg))
-		natsMsg_Destroy(p->msg);
-	free(p);
-}
-
-static void
-on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
-    void *closure)
-{
-	struct receive_gate *gate = closure;
-	struct parcel *p = xcalloc(1, sizeof(*p));
-
-	(void)nc;
-	(void)sub;
-	p->mail.handle = on_parcel;
-	p->link = gate->link;
-	p->msg = msg;
-	mailbox_post(gate->mailbox, &p->mail);
-}
-
-void
-receive_start(struct link *l, natsConnection *nc)
+hook(struct link *l, natsConnection *nc)
 {
 	(void)l;
 	(void)nc;
 }
 
-natsSubscription *
-receive_subscribe(struct link *l, const char *subject)
+static natsSubscription *
+subscribe_hooked(struct link *l, const char *subject)
 {
-	natsSubscription *sub = NULL;
-
-	if (natsConnection_Subscribe(&sub, l->nc, subject, on_message,
-		l->gate) != NATS_OK)
-		return NULL;
-	return sub;
+	return subscribe_pooled(l, subject);
 }
 
 void
@@ -518,19 +641,41 @@ receive_free(natsMsg *msg)
 	natsMsg_Destroy(msg);
 }
 
-struct receive_gate *
-receive_gate_new(struct bus *b, uint32_t link)
-{
-	struct receive_gate *gate = xcalloc(1, sizeof(*gate));
+#endif
 
-	gate->next = b->gates;
-	gate->mailbox = &b->mailbox;
-	gate->link = link;
-	b->gates = gate;
-	return gate;
+/* The connection of a side tells its subscriptions apart. */
+static bool
+is_pooled(const struct link *l)
+{
+	return !RECEIVE_BY_HOOK || l->main != NULL;
 }
 
-#endif
+void
+receive_start(struct link *l, natsConnection *nc)
+{
+	if (!is_pooled(l))
+		hook(l, nc);
+}
+
+natsSubscription *
+receive_subscribe(struct link *l, const char *subject)
+{
+	return is_pooled(l) ? subscribe_pooled(l, subject)
+			    : subscribe_hooked(l, subject);
+}
+
+struct receive_gate *
+receive_gate_new(struct link *l)
+{
+	struct receive_gate *gate;
+
+	if (!is_pooled(l))
+		return NULL;
+	gate = gate_new(l->bus, l->id, 0);
+	gate->next = l->bus->gates;
+	l->bus->gates = gate;
+	return gate;
+}
 
 void
 receive_free_gates(struct bus *b)

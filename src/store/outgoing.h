@@ -22,6 +22,7 @@ struct outgoing {
 	struct message *message; /* one reference; NULL when DONE */
 	uint32_t *more_ids; /* heap: count, then Subscription Identifiers */
 	uint64_t place;     /* in the store; 0: not there */
+	uint64_t share;     /* number of the Shared Subscription; 0 */
 	uint32_t subscription_id; /* the first one; 0: none */
 	uint16_t packet_id;       /* 0 until sent */
 	uint8_t qos : 2;

@@ -24,7 +24,9 @@ Test(client_subscribe, is_answered_with_a_code_for_each_filter)
 		{ 4, "82 [0001 <$JS/#> 00 <$SYS/#> 00 <_INBOX/+> 01]",
 		    "SUBACK packet_id=1 codes=0x80,0x00,0x80" },
 		{ 4, "82 [0001 <$share/g/a> 00]",
-		    "SUBACK packet_id=1 codes=0x80" },
+		    "SUBACK packet_id=1 codes=0x00" },
+		{ 4, "82 [0001 <$share/g> 01 <$share/+/a> 01 <$share//a> 01]",
+		    "SUBACK packet_id=1 codes=0x80,0x80,0x80" },
 		{ 4, "82 [0001 <1/2/3/4/5> 00 <1/2/3/4> 00]",
 		    "SUBACK packet_id=1 codes=0x80,0x00" },
 		{ 4, "82 [0001 01f4 61*500 00]",
@@ -38,9 +40,10 @@ Test(client_subscribe, is_answered_with_a_code_for_each_filter)
 		    "SUBACK packet_id=1 codes=0x87,0x00,0x87"
 		    " { Reason String=the filter is reserved by NATS }" },
 		{ 5, "82 [0001 [] <$share/g/a> 00]",
-		    "SUBACK packet_id=1 codes=0x9e"
-		    " { Reason String=Shared Subscriptions are not "
-		    "available }" },
+		    "SUBACK packet_id=1 codes=0x00" },
+		{ 5, "82 [0001 [] <$share/g/$JS/a> 00]",
+		    "SUBACK packet_id=1 codes=0x87"
+		    " { Reason String=the filter is reserved by NATS }" },
 		{ 5, "82 [0001 [] <1/2/3/4/5> 00]",
 		    "SUBACK packet_id=1 codes=0x8f"
 		    " { Reason String=the filter has too many levels }" },

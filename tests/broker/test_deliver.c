@@ -725,8 +725,7 @@ Test(deliver, sends_nothing_larger_than_the_client_takes)
 	device_say(s, "10 [<MQTT> 05 00 0000 [11 ffffffff 27 00000028] <s>]");
 	device_hears(s,
 	    "CONNACK session_present=1 reason=0x00 { Receive Maximum=20 "
-	    "Maximum Packet Size=100000 Topic Alias Maximum=64 Shared "
-	    "Subscription Available=0 }");
+	    "Maximum Packet Size=100000 Topic Alias Maximum=64 }");
 	cr_assert_eq(device_next(s)->publish.packet_id, 1);
 	cr_assert_eq(device_next(s)->publish.packet_id, 2);
 	device_hears(s, "PUBLISH qos=1 packet_id=3 topic=a payload=xxx");

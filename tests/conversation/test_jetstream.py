@@ -64,6 +64,29 @@ def test_a_push_consumer_works_a_device(bridge, n, work):
     assert n.consumer(work, "pusher")["num_ack_pending"] == 0
 
 
+def test_a_push_consumer_beside_a_wildcard(start):
+    """The cover has the wildcard only: NATS would hold the consumer back."""
+    nats_server = start.nats_server(jetstream=True)
+    b = start.join(start.daemon(nats_server, {
+        "nats": {"push_subjects": "device.*"}}), nats_server)
+    b.linked()
+    n, device, all_of_it = b.nats(), b.mqtt(), b.mqtt()
+    all_of_it.subscribe("device/#", qos=1)
+    device.subscribe("device/job", qos=1)
+    n.add_stream("S", "work.>")
+    n.add_consumer("S", "pusher", "device.job")
+    for i in range(20):
+        n.request("work.a", b"job %d" % i)
+    for client in (device, all_of_it):
+        assert [m.payload for m in client.messages(20)] == [
+            b"job %d" % i for i in range(20)]
+    until(lambda: n.consumer("S", "pusher")["ack_floor"]["stream_seq"] == 20,
+          "every job to be acknowledged in the stream")
+    for client in (device, all_of_it):
+        client.ping()
+        assert client.pending == []
+
+
 def test_the_stream_waits_for_the_device(bridge, n, work):
     device = bridge.mqtt()
     device.acks = False

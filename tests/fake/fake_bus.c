@@ -157,7 +157,9 @@ bus_flush(struct bus *b, unsigned worker)
 
 	STAILQ_FOREACH(k, &l->put, entry) {
 		l->n_shown++;
-		if (k->request.type == BUS_SUBSCRIBE && b->answers_subscribe)
+		if ((k->request.type == BUS_SUBSCRIBE ||
+			k->request.type == BUS_JOIN_GROUP) &&
+		    b->answers_subscribe)
 			answer_subscribe(b, worker, k->request.token);
 	}
 	STAILQ_CONCAT(&l->shown, &l->put);
@@ -292,6 +294,13 @@ print_request(struct buf *out, const struct bus_request *r)
 		return;
 	case BUS_UNSUBSCRIBE:
 		buf_printf(out, "UNSUBSCRIBE %s", r->subject);
+		print_link(out, r->link);
+		return;
+	case BUS_JOIN_GROUP:
+	case BUS_LEAVE_GROUP:
+		buf_printf(out, "%s %s group=%s",
+		    r->type == BUS_JOIN_GROUP ? "JOIN" : "LEAVE",
+		    r->group->subject, r->group->group);
 		print_link(out, r->link);
 		return;
 	case BUS_IDENTIFY:

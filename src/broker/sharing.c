@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sharing - messages for Shared Subscriptions.
+ */
+#include "broker/sharing.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "broker/answer.h"
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "broker/lasting.h"
+#include "broker/shares.h"
+#include "topic/filter.h"
+
+/* A message is passed on so often before somebody has to keep it. */
+#define MAX_HOPS 4
+
+static struct slice
+full_of(const struct subscription *sub)
+{
+	return slice_of(sub->filter, sub->filter_len);
+}
+
+bool
+sharing_is_shared(const struct subscription *sub)
+{
+	return slice_starts(full_of(sub), SLICE("$share/"));
+}
+
+uint64_t
+sharing_join(struct home *h, const struct session *s,
+    const struct subscription *sub)
+{
+	const struct subscriber member = { .session = s->handle,
+		.id = sub->id,
+		.qos = sub->qos,
+		.retain_as_published = sub->retain_as_published,
+		.lasts = s->stored_id != 0 };
+	struct filter f;
+
+	if (!filter_parse(full_of(sub), &f))
+		return 0; /* it was parsed before */
+	return shares_join(h->broker->shares, s->link, f.full, f.match, &member,
+	    s->client != NULL);
+}
+
+uint64_t
+sharing_leave(struct home *h, const struct session *s,
+    const struct subscription *sub)
+{
+	return shares_leave(h->broker->shares, s->link, full_of(sub),
+	    s->handle);
+}
+
+void
+sharing_set_online(struct home *h, const struct session *s, bool online)
+{
+	const struct subscription *sub;
+
+	LIST_FOREACH(sub, &s->subscriptions, entry)
+		if (sharing_is_shared(sub))
+			shares_set_online(h->broker->shares, s->link,
+			    full_of(sub), s->handle, online);
+}
+
+/* --- to the member ------------------------------------------------------- */
+
+static struct delivery *
+delivery_of(struct message *m, uint32_t link, uint64_t share,
+    const struct subscriber *to, unsigned hops)
+{
+	struct delivery *d = delivery_new(m, link, to, 1);
+
+	d->share = share;
+	d->hops = hops;
+	return d;
+}
+
+void
+sharing_on_message(struct broker *b, uint32_t link, uint64_t share,
+    struct message *m)
+{
+	struct subscriber to;
+
+	if (shares_pick(b->shares, share, 0, true, &to) != SHARES_NONE)
+		bus_deliver(b->bus, slots_tag(to.session),
+		    delivery_of(m, link, share, &to, 0));
+}
+
+static void WORKER_THREAD
+on_mail(struct mail *mail, void *owner)
+{
+	struct delivery *d = container_of(mail, struct delivery, mail);
+	struct home *h = owner;
+
+	sharing_deliver(h, d);
+	atomic_fetch_sub(&h->mail_bytes, message_size(d->message));
+	delivery_free(d);
+}
+
+/* Let another home see whether its session still wants it. */
+static void WORKER_THREAD
+pass_on(struct home *h, struct delivery *d)
+{
+	struct home *there = h->broker->homes[slots_tag(d->to[0].session)];
+
+	d->mail.handle = on_mail;
+	atomic_fetch_add(&there->mail_bytes, message_size(d->message));
+	mailbox_post(&there->mailbox, &d->mail);
+}
+
+/*
+ * To somebody else, who is connected unless `away` will do; false when there
+ * is nobody.
+ */
+static bool WORKER_THREAD
+try_another(struct home *h, struct message *m, uint32_t link, uint64_t share,
+    uint64_t avoid, bool away, unsigned hops)
+{
+	struct subscriber to;
+
+	if (shares_pick(h->broker->shares, share, avoid, away, &to) ==
+	    SHARES_NONE)
+		return false;
+	pass_on(h, delivery_of(m, link, share, &to, hops + 1));
+	return true;
+}
+
+static bool WORKER_THREAD
+takes_now(const struct session *s, const struct delivery *d)
+{
+	return s != NULL && s->client != NULL &&
+	    (d->message->qos == 0 || d->to[0].qos == 0 ||
+		deliver_is_ready(s->client));
+}
+
+/*
+ * A publisher of some node waits for a reply: that a session has it is one,
+ * as with other subscriptions. Services wait until the device has it.
+ */
+static bool
+is_from_a_publisher(const struct message *m)
+{
+	return slice_starts(message_reply(m), SLICE("_MQ."));
+}
+
+void
+sharing_deliver(struct home *h, const struct delivery *d)
+{
+	const struct subscriber *to = &d->to[0];
+	struct session *s = slots_get(&h->sessions, to->session);
+	unsigned result;
+	bool lasts;
+
+	if (!takes_now(s, d) && d->hops < MAX_HOPS &&
+	    try_another(h, d->message, d->link, d->share, to->session, false,
+		d->hops))
+		return;
+	/* A session that has ended meanwhile: perhaps one that is away. */
+	if (s == NULL && d->hops < MAX_HOPS &&
+	    try_another(h, d->message, d->link, d->share, to->session, true,
+		MAX_HOPS))
+		return;
+	lasts = deliver_is_lasting(d->message, to, 1);
+	if (lasts)
+		answer_owe(d->message, 1);
+	h->share = d->share;
+	result = deliver(h, d->message, d->link, to, 1);
+	h->share = 0;
+	if (lasts)
+		answer_stored(h, d->message, d->link, result);
+	else if ((result & DELIVER_TAKEN) != 0 &&
+	    is_from_a_publisher(d->message))
+		answer_acknowledged(h, s, d->message);
+}
+
+void
+sharing_publish(struct home *h, struct message *m)
+{
+	struct matches *found = &h->matches;
+	struct subscriber to;
+
+	shares_match(h->broker->shares, message_topic(m), found);
+	for (size_t i = 0; i < found->n; i++) {
+		uint64_t share = found->items[i].session;
+
+		if (shares_pick(h->broker->shares, share, 0, true, &to) !=
+		    SHARES_NONE)
+			pass_on(h, delivery_of(m, 0, share, &to, 0));
+	}
+}
+
+/* --- from a member that has gone ----------------------------------------- */
+
+/*
+ * Somebody else who is connected; when the session ends, also one who is
+ * away.
+ */
+static bool WORKER_THREAD
+give(struct home *h, const struct session *s, const struct outgoing *o,
+    bool ends)
+{
+	return o->share != 0 &&
+	    try_another(h, o->message, s->link, o->share, s->handle, ends, 0);
+}
+
+static bool
+is_for_a_share(const struct outbox *box)
+{
+	for (uint32_t i = 0; i < box->n; i++)
+		if (outbox_at(box, i)->share != 0)
+			return true;
+	return false;
+}
+
+/* What others cannot have stays, in order. */
+static void WORKER_THREAD
+give_back_waiting(struct home *h, struct session *s, bool ends)
+{
+	struct outgoing o;
+
+	for (uint32_t n = s->backlog.n; n > 0; n--) {
+		if (!session_dequeue(s, &o))
+			return;
+		if (!give(h, s, &o, ends)) {
+			/* It was in there, so it fits. */
+			if (!session_queue(s, &o, &h->broker->options->queue))
+				outgoing_fini(&o);
+			continue;
+		}
+		lasting_end_outgoing(h, s, &o);
+		outgoing_fini(&o);
+	}
+}
+
+struct unfinished {
+	uint16_t *ids;
+	size_t n;
+};
+
+static void
+gather(struct outgoing *o, void *arg)
+{
+	struct unfinished *u = arg;
+
+	if (o->share != 0 && o->qos == 1)
+		u->ids[u->n++] = o->packet_id;
+}
+
+static void WORKER_THREAD
+give_back_unfinished(struct home *h, struct session *s, bool ends)
+{
+	struct unfinished u = {
+		.ids = xcalloc(s->inflight.n, sizeof(*u.ids)),
+	};
+
+	inflight_each(&s->inflight, gather, &u);
+	for (size_t i = 0; i < u.n; i++) {
+		struct outgoing *o = inflight_find(&s->inflight, u.ids[i]);
+
+		if (o == NULL || !give(h, s, o, ends))
+			continue;
+		lasting_end_outgoing(h, s, o);
+		inflight_done(&s->inflight, o);
+	}
+	free(u.ids);
+}
+
+void
+sharing_give_back(struct home *h, struct session *s, bool ends)
+{
+	if (is_for_a_share(&s->inflight.box))
+		give_back_unfinished(h, s, ends);
+	if (is_for_a_share(&s->backlog))
+		give_back_waiting(h, s, ends);
+}
