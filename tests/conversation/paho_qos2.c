@@ -177,7 +177,7 @@ main(int argc, char **argv)
 		die("usage: paho_qos2 PORT VERSION TOPIC", argc);
 	snprintf(address, sizeof(address), "tcp://127.0.0.1:%s", argv[1]);
 	uri = address;
-	version = atoi(argv[2]);
+	version = strcmp(argv[2], "5") == 0 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
 	topic = argv[3];
 	snprintf(id, sizeof(id), "paho-%s-%d", argv[1], version);
 	sub = new_client(id);
