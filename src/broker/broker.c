@@ -14,6 +14,7 @@
 #include "broker/index.h"
 #include "broker/registry.h"
 #include "broker/shares.h"
+#include "broker/sys_topics.h"
 #include "store/retained.h"
 #include "topic/filter.h"
 
@@ -123,6 +124,9 @@ broker_new(const struct broker_options *options)
 		if (b == NULL)
 			return NULL;
 	}
+	/* Where NATS judges what a device may have, it cannot judge these. */
+	if (options->sys_interval_s > 0 && !options->identity_user)
+		b->sys_topics = sys_topics_new(b);
 	return b;
 }
 
@@ -136,6 +140,7 @@ broker_free(struct broker **bp)
 		if (b->homes[i] != NULL)
 			home_free(&b->homes[i]);
 	free(b->homes);
+	sys_topics_free(&b->sys_topics);
 	retained_free(&b->retained);
 	hash_each(&b->owned, free_owned, &b->owned);
 	hash_fini(&b->owned);

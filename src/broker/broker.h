@@ -21,6 +21,7 @@ struct home;
 struct registry;
 struct retained;
 struct store;
+struct sys_topics;
 struct users;
 
 /* One row of `[ack]`. */
@@ -48,9 +49,10 @@ struct broker_options {
 	unsigned max_topic_levels;
 	unsigned max_client_id_length;
 	unsigned max_subscriptions;
-	size_t max_retained; /* 0: no limit */
-	unsigned max_logins; /* whose passwords wait to be checked */
-	struct users *users; /* NULL: there is no password file */
+	size_t max_retained;     /* 0: no limit */
+	unsigned sys_interval_s; /* of $SYS; 0: there is none */
+	unsigned max_logins;     /* whose passwords wait to be checked */
+	struct users *users;     /* NULL: there is no password file */
 	bool queue_qos0;
 	bool check_payload_format;
 	bool tolerate_receive_maximum; /* v5: more than it are served */
@@ -69,15 +71,16 @@ struct broker {
 	struct registry *registry;            /* [I] */
 	struct retained *retained;            /* [I] */
 	pthread_mutex_t owned_lock;
-	struct hash owned;       /* [l] by User Name, identity = user */
-	struct calls *calls;     /* [I] from NATS, to be answered */
-	struct shares *shares;   /* [I] */
-	struct bus *bus;         /* [I] NULL: no NATS at all */
-	struct store *store;     /* [I] NULL: nothing outlives the process */
-	struct home **homes;     /* [I] n_workers of them */
-	struct helper *helper;   /* [I] NULL: none runs */
-	atomic_uint n_verifying; /* [a] passwords with the helper */
-	atomic_uint next_connection; /* numbers for the log */
+	struct hash owned;     /* [l] by User Name, identity = user */
+	struct calls *calls;   /* [I] from NATS, to be answered */
+	struct shares *shares; /* [I] */
+	struct bus *bus;       /* [I] NULL: no NATS at all */
+	struct store *store;   /* [I] NULL: nothing outlives the process */
+	struct home **homes;   /* [I] n_workers of them */
+	struct sys_topics *sys_topics; /* [I] NULL: there are none */
+	struct helper *helper;         /* [I] NULL: none runs */
+	atomic_uint n_verifying;       /* [a] passwords with the helper */
+	atomic_uint next_connection;   /* numbers for the log */
 	atomic_uint n_joining; /* homes whose sessions NATS does not know yet */
 	atomic_ullong dropped_retained; /* from NATS, at the limit */
 	struct matches inbound;         /* scratch of the NATS thread */

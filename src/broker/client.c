@@ -55,6 +55,7 @@ client_init(struct client *c, struct home *h, const struct client_rules *rules,
 	c->rules = rules;
 	c->address = xstrdup(address);
 	c->number = atomic_fetch_add(&h->broker->next_connection, 1) + 1;
+	home_count(h, sockets);
 }
 
 void
@@ -263,6 +264,14 @@ client_end(struct client *c, bool with_will, const char *why)
 	client_touch(c);
 }
 
+static void WORKER_THREAD
+send_disconnect(struct client *c, enum mqtt_reason reason, const char *text)
+{
+	packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT, reason,
+	    client_reason_string(c, text, 0));
+	home_count(c->home, answers_out);
+}
+
 void
 client_close(struct client *c, enum mqtt_reason reason, const char *why)
 {
@@ -274,8 +283,7 @@ client_close(struct client *c, enum mqtt_reason reason, const char *why)
 	    why != NULL ? ": " : "", why != NULL ? why : "");
 	/* v5 [MQTT-4.13.1-1]; 3.x has no DISCONNECT from the server */
 	if (c->version == MQTT_V5 && c->state == CLIENT_ONLINE)
-		packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT,
-		    reason, client_reason_string(c, text, 0));
+		send_disconnect(c, reason, text);
 	client_end(c, reason != MQTT_RC_SUCCESS, text);
 }
 
@@ -309,6 +317,7 @@ on_pingreq(struct client *c, const struct frame *f)
 	}
 	/* v3.1.1 [MQTT-3.12.4-1], v5 [MQTT-3.12.4-1] */
 	packet_encode_empty(&c->out, MQTT_PINGRESP);
+	home_count(c->home, answers_out);
 	client_touch(c);
 }
 
@@ -353,6 +362,7 @@ client_on_packet(struct client *c, const struct frame *f)
 	if (log_enabled(LOG_DEBUG))
 		log_packet(c, f);
 	c->last_packet_ms = c->home->now_ms;
+	home_count(c->home, packets_in);
 	if (c->state == CLIENT_NEW) {
 		/* v3.1.1 [MQTT-3.1.0-1] */
 		if (f->type == MQTT_CONNECT)

@@ -21,6 +21,7 @@ send_ack(struct client *c, unsigned type, uint16_t packet_id,
 {
 	packet_encode_ack(&c->out, c->version, type, packet_id, reason,
 	    (struct slice){ 0 });
+	home_count(c->home, answers_out);
 	client_touch(c);
 }
 

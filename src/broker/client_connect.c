@@ -40,6 +40,7 @@ connecting_refuse(struct client *c, enum mqtt_reason reason, const char *why)
 	/* v3.1.1 [MQTT-3.2.2-4]: Session Present is 0 */
 	packet_encode_connack(&c->out, c->version, false, code,
 	    client_reason_string(c, text, 0));
+	home_count(c->home, answers_out);
 	home_count(c->home, refused_connects);
 	(void)snprintf(line, sizeof(line), "CONNECT refused: %s", text);
 	client_end(c, false, line);
@@ -447,6 +448,7 @@ go_online(struct client *c, const struct packet_connect *p,
 	take_will(c, p);
 	packet_encode_connack(&c->out, c->version, present, 0,
 	    connack_properties(c, p, assigned));
+	home_count(h, answers_out);
 	client_log(c, LOG_INFO, "connected: MQTT %s, keep alive %u s%s%s",
 	    c->version == MQTT_V5         ? "5.0"
 		: c->version == MQTT_V311 ? "3.1.1"

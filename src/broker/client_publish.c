@@ -37,6 +37,7 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 	/* v3.1.1 [MQTT-4.3.2-2], [MQTT-4.3.3-2] */
 	packet_encode_ack(&c->out, c->version, answer_type(qos), packet_id,
 	    reason, client_reason_string(c, why, 0));
+	home_count(c->home, answers_out);
 }
 
 /*
@@ -351,6 +352,7 @@ client_on_publish(struct client *c, const struct frame *f)
 		return;
 	}
 	home_count(c->home, messages_in);
+	home_count_n(c->home, publish_bytes_in, p.payload.len);
 	if (!is_legal(c, &p))
 		return;
 	if (p.qos > 0 && (is_repeated(c, &p) || exceeds_receive_maximum(c)))

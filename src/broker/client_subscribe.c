@@ -18,6 +18,7 @@
 #include "broker/life.h"
 #include "broker/promise.h"
 #include "broker/subscribing.h"
+#include "broker/sys_topics.h"
 #include "broker/topics.h"
 #include "store/retained.h"
 
@@ -99,6 +100,10 @@ send_retained(struct client *c, const struct wanted *w)
 	if (w->no_local) /* v5 [MQTT-3.8.3-3] */
 		g.not_from = c->session->handle;
 	retained_match(r, slice_str(w->filter), h->wall_ms, gather, &g);
+	/* No wildcard stands for `$`: what matches is in one of them only. */
+	if (h->broker->sys_topics != NULL && w->filter[0] == '$')
+		retained_match(sys_topics_retained(h->broker->sys_topics),
+		    slice_str(w->filter), h->wall_ms, gather, &g);
 	if (g.n > 0)
 		deliver_retained(c, g.messages, g.n, w->qos, w->id,
 		    RETAINED_TIMES * retained_count(r) +
@@ -150,6 +155,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
 		    ps->p.packet_id, buf_slice(&ps->codes),
 		    client_reason_string(c, ps->why, buf_len(&ps->codes)));
+		home_count(h, answers_out);
 		client_touch(c);
 		for (size_t i = 0; i < ps->n_wanted; i++)
 			if (ps->wanted[i].retained &&
@@ -338,6 +344,7 @@ client_on_unsubscribe(struct client *c, const struct frame *f)
 	/* v3.1.1 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] */
 	packet_encode_suback(&c->out, c->version, MQTT_UNSUBACK, p.packet_id,
 	    buf_slice(&codes), (struct slice){ 0 });
+	home_count(c->home, answers_out);
 	client_touch(c);
 	buf_fini(&codes);
 }

@@ -176,9 +176,10 @@ fits_client(struct client *c, const struct message *m, const struct outgoing *o)
 }
 
 static void WORKER_THREAD
-count_out(struct client *c)
+count_out(struct client *c, const struct message *m)
 {
 	home_count(c->home, messages_out);
+	home_count_n(c->home, publish_bytes_out, m->payload_len);
 	client_touch(c);
 }
 
@@ -229,7 +230,7 @@ send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 		write_shared(c, slot->message, slot);
 	else
 		write_alone(c, slot->message, slot, false);
-	count_out(c);
+	count_out(c, slot->message);
 }
 
 static unsigned WORKER_THREAD
@@ -245,7 +246,7 @@ send_unacknowledged(struct client *c, struct message *m,
 		write_shared(c, m, o);
 	else
 		write_alone(c, m, o, false);
-	count_out(c);
+	count_out(c, m);
 	return DELIVER_REACHED;
 }
 
@@ -288,6 +289,7 @@ static unsigned WORKER_THREAD
 queue(struct home *h, struct session *s, struct outgoing *o)
 {
 	if (session_queue(s, o, &h->broker->options->queue)) {
+		home_count_queued(h, 1, message_size(o->message));
 		lasting_outgoing(h, s,
 		    outbox_at(&s->backlog, s->backlog.n - 1));
 		return DELIVER_REACHED | taken(s, o);
@@ -450,7 +452,7 @@ send_waiting(struct client *c, struct outgoing *o)
 		send_acknowledged(c, o, false);
 	} else {
 		write_alone(c, o->message, o, false);
-		count_out(c);
+		count_out(c, o->message);
 		outgoing_fini(o);
 	}
 }
@@ -515,7 +517,7 @@ pump_again(struct client *c)
 		if (fits_client(c, o->message, o)) {
 			write_alone(c, o->message, o, true);
 			inflight_sent_again(f, o);
-			count_out(c);
+			count_out(c, o->message);
 		} else {
 			lasting_end_outgoing(c->home, c->session, o);
 			inflight_done(f, o); /* v5 [MQTT-3.1.2-25] */
@@ -549,8 +551,10 @@ deliver_pump(struct client *c)
 		return;
 	while (s->backlog.n > 0 &&
 	    may_send(c, outbox_at(&s->backlog, 0)->qos) &&
-	    session_dequeue(s, &o))
+	    session_dequeue(s, &o)) {
+		home_count_queued(c->home, -1, message_size(o.message));
 		send_waiting(c, &o);
+	}
 }
 
 static void WORKER_THREAD
@@ -562,6 +566,7 @@ release_again(struct outgoing *o, void *arg)
 		return;
 	packet_encode_ack(&c->out, c->version, MQTT_PUBREL, o->packet_id,
 	    MQTT_RC_SUCCESS, (struct slice){ 0 });
+	home_count(c->home, answers_out);
 	client_touch(c);
 }
 
@@ -603,6 +608,7 @@ keep_feed(struct home *h, struct session *s, struct feed *f)
 
 		if (o.qos > 0 &&
 		    session_queue_first(s, &o, &h->broker->options->queue)) {
+			home_count_queued(h, 1, message_size(o.message));
 			lasting_outgoing_first(h, s, outbox_at(&s->backlog, 0));
 			continue;
 		}

@@ -28,9 +28,13 @@ struct users;
 
 /* Written by the worker, read by anyone. */
 struct home_stats {
-	atomic_ullong messages_in, messages_out; /* PUBLISH */
-	atomic_ullong bytes_in, bytes_out;       /* of the sockets */
-	atomic_ullong connects;                  /* CONNECTs accepted */
+	atomic_ullong packets_in;
+	atomic_ullong answers_out;                         /* all but PUBLISH */
+	atomic_ullong messages_in, messages_out;           /* PUBLISH */
+	atomic_ullong publish_bytes_in, publish_bytes_out; /* of payloads */
+	atomic_ullong bytes_in, bytes_out;                 /* of the sockets */
+	atomic_ullong sockets;  /* that have come to this worker */
+	atomic_ullong connects; /* CONNECTs accepted */
 	atomic_ullong refused_connects;
 	atomic_ullong refused_publishes;
 	atomic_ullong dropped_slow;     /* QoS 0, the client does not read */
@@ -38,7 +42,10 @@ struct home_stats {
 	atomic_ullong dropped_expired;  /* Message Expiry Interval */
 	atomic_ullong dropped_retained; /* limit of retained messages */
 	atomic_ullong unacknowledged;   /* no answer from NATS in time */
-	atomic_uint clients;            /* online */
+	atomic_ullong expired_sessions;
+	atomic_ullong queued; /* messages that wait now, for all sessions */
+	atomic_ullong queued_bytes;
+	atomic_uint clients; /* online */
 	atomic_uint sessions;
 };
 
@@ -111,3 +118,12 @@ void home_request(struct home *h, const struct bus_request *r) WORKER_THREAD;
 	    atomic_load_explicit(&(h)->stats.counter, memory_order_relaxed) +  \
 		(by),                                                          \
 	    memory_order_relaxed)
+
+/* So many messages more, or (n negative) less, wait for clients. */
+static inline void
+home_count_queued(struct home *h, int n, size_t bytes)
+{
+	home_count_n(h, queued, (unsigned long long)n);
+	home_count_n(h, queued_bytes,
+	    n < 0 ? -(unsigned long long)bytes : bytes);
+}

@@ -36,6 +36,7 @@ on_expiry(struct timer *t, void *arg)
 	struct session *s = container_of(t, struct session, expiry);
 
 	log_info("session \"%.*s\" expired", s->client_id_len, s->client_id);
+	home_count(h, expired_sessions);
 	life_end_session(h, &s);
 }
 
@@ -325,6 +326,7 @@ unmake(struct home *h, struct session **sp)
 	registry_release(h->broker->registry, s);
 	slots_remove(&h->sessions, s->handle);
 	atomic_fetch_sub(&h->stats.sessions, 1);
+	home_count_queued(h, -(int)s->backlog.n, s->backlog_bytes);
 	session_free(sp);
 }
 

@@ -251,7 +251,7 @@ take_ids(struct outgoing *o, struct slice ids)
 }
 
 static void
-put_outgoing(struct session *s, struct outgoing *o)
+put_outgoing(struct home *h, struct session *s, struct outgoing *o)
 {
 	static const struct session_limits none = { UINT32_MAX, UINT32_MAX };
 	bool is_sent = o->packet_id != 0 &&
@@ -260,7 +260,9 @@ put_outgoing(struct session *s, struct outgoing *o)
 	lasting_restore_place(s, o->place);
 	if (is_sent)
 		inflight_restore(&s->inflight, o);
-	else if (!session_queue(s, o, &none))
+	else if (session_queue(s, o, &none))
+		home_count_queued(h, 1, message_size(o->message));
+	else
 		outgoing_fini(o);
 }
 
@@ -291,7 +293,7 @@ on_queued(void *arg, struct slice key, struct slice value)
 	o.retain = r.retain;
 	o.state = r.released ? OUTGOING_RELEASED : OUTGOING_SENT;
 	take_ids(&o, r.ids);
-	put_outgoing(s->session, &o);
+	put_outgoing(s->home, s->session, &o);
 	l->counts->messages++;
 	return 0;
 }

@@ -35,6 +35,7 @@ struct shares {
 	pthread_mutex_t lock;
 	struct hash by_number;   /* [l] */
 	struct hash by_key;      /* [l] */
+	size_t n_members;        /* [l] */
 	uint64_t last;           /* [l] number that was given */
 	struct buf scratch;      /* [l] */
 	struct index *by_filter; /* [I] share numbers as sessions */
@@ -197,8 +198,10 @@ shares_join(struct shares *s, uint32_t link, struct slice full,
 	if (sh == NULL)
 		sh = make(s, link, full, match);
 	m = member_of(sh, member->session);
-	if (m == NULL)
+	if (m == NULL) {
 		m = add_member(sh);
+		s->n_members++;
+	}
 	m->subscriber = *member;
 	m->online = online;
 	number = sh->number;
@@ -221,6 +224,7 @@ shares_leave(struct shares *s, uint32_t link, struct slice full,
 	if (m != NULL) {
 		number = sh->number;
 		*m = sh->members[--sh->n];
+		s->n_members--;
 		if (sh->n == 0)
 			unmake(s, sh);
 	}
@@ -279,6 +283,17 @@ shares_count(struct shares *s)
 
 	pthread_mutex_lock(&s->lock);
 	n = s->by_key.n;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+size_t
+shares_members(struct shares *s)
+{
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->n_members;
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }

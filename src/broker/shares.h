@@ -47,5 +47,6 @@ enum shares_found shares_pick(struct shares *s, uint64_t share, uint64_t avoid,
     bool away, struct subscriber *out);
 /* The shares whose filters match: the `session` of each is its number. */
 void shares_match(struct shares *s, struct slice topic, struct matches *out);
-/* How many there are. */
+/* How many there are, and members of them. */
 size_t shares_count(struct shares *s);
+size_t shares_members(struct shares *s);

@@ -273,6 +273,9 @@ sharing_give_back(struct home *h, struct session *s, bool ends)
 {
 	if (is_for_a_share(&s->inflight.box))
 		give_back_unfinished(h, s, ends);
-	if (is_for_a_share(&s->backlog))
-		give_back_waiting(h, s, ends);
+	if (!is_for_a_share(&s->backlog))
+		return;
+	home_count_queued(h, -(int)s->backlog.n, s->backlog_bytes);
+	give_back_waiting(h, s, ends);
+	home_count_queued(h, (int)s->backlog.n, s->backlog_bytes);
 }

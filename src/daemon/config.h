@@ -84,6 +84,7 @@ struct config {
 		char *node_name; /* not "" after config_resolve; a NATS token */
 		char *pid_file;
 		unsigned drain_timeout_ms;
+		unsigned sys_interval_s; /* 0: no $SYS */
 	} server;
 
 	struct config_listener *listeners; /* at least one */

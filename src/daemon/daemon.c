@@ -90,6 +90,7 @@ fill_broker_options(struct daemon *d)
 		.max_subscriptions = c->limits.max_subscriptions,
 		.max_retained = c->limits.max_retained,
 		.max_logins = c->limits.max_logins,
+		.sys_interval_s = c->server.sys_interval_s,
 		.users = c->auth.users,
 		.queue_qos0 = c->limits.queue_qos0,
 		.check_payload_format = c->limits.check_payload_format,

@@ -148,6 +148,7 @@ Test(restore, brings_queued_messages_back_in_their_order)
 	}
 	publish(n, "30 [<a> 'qos 0']");
 	stored_crash(&n);
+	cr_assert_eq(node_count(n, queued), 3);
 	d = comes_back(n, "d");
 	device_hears(d, "PUBLISH qos=2 packet_id=1 topic=a payload=1");
 	device_hears(d, "PUBLISH qos=2 packet_id=2 topic=a payload=2");

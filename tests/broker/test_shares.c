@@ -97,6 +97,7 @@ Test(shares, are_told_apart_by_group_filter_and_identity)
 		for (unsigned j = 0; j < i; j++)
 			cr_expect(number[i] != number[j]);
 	cr_expect_eq(shares_count(shares), 4);
+	cr_expect_eq(shares_members(shares), 4);
 	leave(1);
 	cr_expect(
 	    shares_leave(shares, 0, SLICE("$share/h/a/+"), 1) == number[1]);
@@ -104,6 +105,7 @@ Test(shares, are_told_apart_by_group_filter_and_identity)
 	cr_expect(shares_leave(shares, 7, FULL, 1) == number[3]);
 	cr_expect_eq(shares_leave(shares, 7, FULL, 1), 0);
 	cr_expect_eq(shares_count(shares), 0);
+	cr_expect_eq(shares_members(shares), 0);
 }
 
 Test(shares, are_found_by_topic)
