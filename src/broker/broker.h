@@ -49,6 +49,7 @@ struct broker_options {
 	unsigned max_topic_levels;
 	unsigned max_client_id_length;
 	unsigned max_subscriptions;
+	unsigned max_sessions;
 	size_t max_retained;     /* 0: no limit */
 	unsigned sys_interval_s; /* of $SYS; 0: there is none */
 	unsigned max_logins;     /* whose passwords wait to be checked */

@@ -21,12 +21,24 @@
 #include "broker/life.h"
 #include "broker/limits.h"
 #include "broker/promise.h"
+#include "broker/registry.h"
 #include "broker/sharing.h"
 #include "broker/topics.h"
 #include "mqtt/writer.h"
 #include "topic/topic.h"
 
 #define ASSIGNED_ID_LEN 22
+
+/* v5 [MQTT-3.1.2-24] */
+static bool
+connack_fits(const struct client *c, struct slice props)
+{
+	/* Flags and code, and the length of the properties. */
+	size_t rest = 2 + writer_varint_len((uint32_t)props.len) + props.len;
+
+	return c->version != MQTT_V5 ||
+	    1 + writer_varint_len((uint32_t)rest) + rest <= c->max_packet_size;
+}
 
 void
 connecting_refuse(struct client *c, enum mqtt_reason reason, const char *why)
@@ -38,9 +50,11 @@ connecting_refuse(struct client *c, enum mqtt_reason reason, const char *why)
 	char line[160];
 
 	/* v3.1.1 [MQTT-3.2.2-4]: Session Present is 0 */
-	packet_encode_connack(&c->out, c->version, false, code,
-	    client_reason_string(c, text, 0));
-	home_count(c->home, answers_out);
+	if (connack_fits(c, slice_of(NULL, 0))) {
+		packet_encode_connack(&c->out, c->version, false, code,
+		    client_reason_string(c, text, 0));
+		home_count(c->home, answers_out);
+	}
 	home_count(c->home, refused_connects);
 	(void)snprintf(line, sizeof(line), "CONNECT refused: %s", text);
 	client_end(c, false, line);
@@ -355,6 +369,16 @@ belongs_to(const struct session *s, struct slice user)
  * Whenever a session ends here another worker may give the identifier to a
  * new one, so look again until there is nothing to end.
  */
+/* The node has all the sessions that it may have, and not this one. */
+static bool
+has_no_room_for(const struct client *c, struct slice client_id)
+{
+	const struct broker *b = c->home->broker;
+
+	return registry_len(b->registry) >= b->options->max_sessions &&
+	    registry_find(b->registry, client_id) == 0;
+}
+
 static struct session *WORKER_THREAD
 open_session(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool *present)
@@ -363,6 +387,11 @@ open_session(struct client *c, const struct packet_connect *p,
 	struct session *s;
 	bool created;
 
+	if (has_no_room_for(c, client_id)) {
+		connecting_refuse(c, MQTT_RC_QUOTA_EXCEEDED,
+		    "the node has too many sessions");
+		return NULL;
+	}
 	while ((s = life_find_session(h, client_id, &created, &c->move_to)) !=
 	    NULL) {
 		*present = !created; /* v3.1.1 [MQTT-3.2.2-2] [MQTT-3.2.2-3] */
@@ -434,6 +463,7 @@ go_online(struct client *c, const struct packet_connect *p,
 	uint64_t before = h->promises.changes;
 	bool present = false;
 	struct session *s = open_session(c, p, client_id, &present);
+	struct slice props;
 
 	if (s == NULL)
 		return;
@@ -443,11 +473,15 @@ go_online(struct client *c, const struct packet_connect *p,
 		promise_gate(c, promise_newest(h));
 	c->state = CLIENT_ONLINE;
 	atomic_fetch_add(&h->stats.clients, 1);
-	home_count(h, connects);
 	take_keep_alive(c, p);
 	take_will(c, p);
-	packet_encode_connack(&c->out, c->version, present, 0,
-	    connack_properties(c, p, assigned));
+	props = connack_properties(c, p, assigned);
+	if (!connack_fits(c, props)) {
+		connecting_refuse(c, MQTT_RC_PACKET_TOO_LARGE, NULL);
+		return;
+	}
+	home_count(h, connects);
+	packet_encode_connack(&c->out, c->version, present, 0, props);
 	home_count(h, answers_out);
 	client_log(c, LOG_INFO, "connected: MQTT %s, keep alive %u s%s%s",
 	    c->version == MQTT_V5         ? "5.0"

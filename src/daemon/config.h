@@ -155,7 +155,8 @@ struct config {
 		unsigned max_topic_levels;
 		unsigned max_client_id_length;
 		unsigned max_subscriptions; /* of a session */
-		size_t max_retained;        /* 0: no limit */
+		unsigned max_sessions;
+		size_t max_retained; /* 0: no limit */
 		unsigned max_logins; /* passwords that wait to be checked */
 	} limits;
 

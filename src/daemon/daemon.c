@@ -88,6 +88,7 @@ fill_broker_options(struct daemon *d)
 		.max_topic_levels = c->limits.max_topic_levels,
 		.max_client_id_length = c->limits.max_client_id_length,
 		.max_subscriptions = c->limits.max_subscriptions,
+		.max_sessions = c->limits.max_sessions,
 		.max_retained = c->limits.max_retained,
 		.max_logins = c->limits.max_logins,
 		.sys_interval_s = c->server.sys_interval_s,

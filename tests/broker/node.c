@@ -34,6 +34,7 @@ node_options(void)
 		.max_topic_levels = 128,
 		.max_client_id_length = 256,
 		.max_subscriptions = 100,
+		.max_sessions = 100000,
 		.max_logins = 2,
 		.check_payload_format = true,
 	};

@@ -666,3 +666,61 @@ Test(client_connect, keeps_a_session_for_the_user_it_belongs_to)
 	bus_hears_nothing(n, 0);
 	node_free(&n);
 }
+
+Test(client_connect, is_refused_when_there_are_too_many_sessions)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+
+	o.max_sessions = 2;
+	n = node_new_with(&o);
+	(void)device_online(n, 0, MQTT_V5, "a", false);
+	d = device_online(n, 1, MQTT_V5, "b", false);
+	device_hang_up(d);
+	d = device_new(n, 0);
+	device_say(d, "10 [<MQTT> 05 02 0000 [] <c>]");
+	device_hears(d,
+	    "CONNACK session_present=0 reason=0x97 (quota exceeded) "
+	    "{ Reason String=the node has too many sessions }");
+	device_hears_it_closed(d);
+	d = device_new(n, 0);
+	device_say(d, "10 [<MQTT> 04 02 0000 <c>]");
+	device_hears(d, "CONNACK session_present=0 code=3");
+	/* Those that are there may come back, and make room. */
+	d = device_online(n, 0, MQTT_V5, "b", true);
+	device_say(d, "e0 [00 [11 00000000]]");
+	d = device_online(n, 0, MQTT_V5, "c", true);
+	node_free(&n);
+}
+
+/* v5 [MQTT-3.1.2-24] */
+Test(client_connect, is_answered_within_the_maximum_packet_size)
+{
+	static const struct {
+		const char *maximum;
+		const char *heard;
+	} cases[] = {
+		{ "00000004", "CLOSED" },
+		{ "00000005",
+		    "CONNACK session_present=0 reason=0x95 "
+		    "(packet too large)" },
+		{ "0000000f",
+		    "CONNACK session_present=0 reason=0x95 "
+		    "(packet too large)" },
+		{ "00000010",
+		    "CONNACK session_present=0 reason=0x00 { Receive "
+		    "Maximum=20 Maximum Packet Size=100000 Topic Alias "
+		    "Maximum=64 }" },
+	};
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct node *n = node_new();
+		struct device *d = device_new(n, 0);
+
+		device_say(d, "10 [<MQTT> 05 02 0000 [27 %s] <id>]",
+		    cases[i].maximum);
+		device_hears(d, cases[i].heard);
+		node_free(&n);
+	}
+}
