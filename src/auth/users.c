@@ -4,22 +4,19 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "auth/textfile.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-#define FILE_MAX     (256u << 20)
 #define FAKE_KEY_LEN 32
 
 struct entry {
@@ -126,20 +123,6 @@ add_line(struct users *u, struct slice line)
 	return NULL;
 }
 
-static struct slice
-next_line(struct slice *rest)
-{
-	const uint8_t *end = memchr(rest->ptr, '\n', rest->len);
-	struct slice line = *rest;
-
-	if (end != NULL)
-		line.len = (size_t)(end - rest->ptr);
-	*rest = slice_skip(*rest, line.len + (end != NULL));
-	while (line.len > 0 && line.ptr[line.len - 1] == '\r')
-		line.len--;
-	return line;
-}
-
 /*
  * What fakes are made of. Taken from a secret of the file where there is
  * one: then every node with this file, and this one after a restart, tells
@@ -164,10 +147,10 @@ struct users *
 users_parse(struct slice text, unsigned *line, struct buf *why)
 {
 	struct users *u = users_new();
+	struct slice one;
 	unsigned n = 0;
 
-	while (text.len > 0) {
-		struct slice one = next_line(&text);
+	while (textfile_next_line(&text, &one)) {
 		const char *wrong;
 
 		n++;
@@ -185,51 +168,19 @@ users_parse(struct slice text, unsigned *line, struct buf *why)
 	return u;
 }
 
-/* All of the file, in one piece that can be wiped; NULL and errno. */
-static uint8_t *
-read_file(const char *path, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	uint8_t *bytes = NULL;
-	struct stat st;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size <= FILE_MAX) {
-		bytes = xmalloc((size_t)st.st_size + 1);
-		while (*len < (size_t)st.st_size &&
-		    (n = read(fd, bytes + *len, (size_t)st.st_size - *len)) > 0)
-			*len += (size_t)n;
-	} else if (errno == 0) {
-		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
-	}
-	close(fd);
-	if (n < 0) {
-		free(bytes);
-		return NULL;
-	}
-	return bytes;
-}
-
 struct users *
 users_load(const char *path, unsigned *line, struct buf *why)
 {
+	struct slice text;
 	struct users *u;
-	uint8_t *bytes;
-	size_t len = 0;
 
-	errno = 0;
-	bytes = read_file(path, &len);
-	if (bytes == NULL) {
+	if (!textfile_read(path, &text)) {
 		*line = 0;
 		buf_append_str(why, strerror(errno));
 		return NULL;
 	}
-	u = users_parse(slice_of(bytes, len), line, why);
-	OPENSSL_cleanse(bytes, len);
-	free(bytes);
+	u = users_parse(text, line, why);
+	textfile_free(&text);
 	return u;
 }
 

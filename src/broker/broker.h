@@ -23,6 +23,7 @@ struct retained;
 struct store;
 struct sys_topics;
 struct users;
+struct acl;
 
 /* One row of `[ack]`. */
 struct ack_rule {
@@ -54,6 +55,7 @@ struct broker_options {
 	unsigned sys_interval_s; /* of $SYS; 0: there is none */
 	unsigned max_logins;     /* whose passwords wait to be checked */
 	struct users *users;     /* NULL: there is no password file */
+	struct acl *acl;         /* NULL: there is no ACL file */
 	bool queue_qos0;
 	bool check_payload_format;
 	bool tolerate_receive_maximum; /* v5: more than it are served */

@@ -22,6 +22,7 @@
 #include "broker/limits.h"
 #include "broker/promise.h"
 #include "broker/registry.h"
+#include "broker/rights.h"
 #include "broker/sharing.h"
 #include "broker/topics.h"
 #include "mqtt/writer.h"
@@ -448,6 +449,8 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 	if (c->is_authenticated) {
 		struct slice user = proven_name(c, p);
 
+		if (s->owner == NULL)
+			rights_forget(h);
 		free(s->owner);
 		s->owner = string_of(c->auth != NULL || p->has_user_name, user);
 	}
@@ -496,6 +499,14 @@ go_online(struct client *c, const struct packet_connect *p,
 	connecting_drop(c);
 }
 
+static bool WORKER_THREAD
+may_have_will(struct client *c, const struct packet_connect *p)
+{
+	return !p->has_will ||
+	    rights_may_publish_as(c->home, proven_name(c, p), p->client_id,
+		p->will_topic);
+}
+
 void
 client_on_connect(struct client *c, const struct frame *f)
 {
@@ -525,6 +536,11 @@ client_on_connect(struct client *c, const struct frame *f)
 	}
 	if (!c->is_authenticated && connecting_login(c, f, &p))
 		return;
+	if (!may_have_will(c, &p)) {
+		connecting_refuse(c, MQTT_RC_NOT_AUTHORIZED,
+		    "the ACL file does not allow its Will");
+		return;
+	}
 	if (p.client_id.len == 0) { /* v3.1.1 [MQTT-3.1.3-6] */
 		random_name(name, ASSIGNED_ID_LEN);
 		go_online(c, &p, slice_str(name), true);

@@ -11,6 +11,7 @@
 #include "broker/limits.h"
 #include "broker/promise.h"
 #include "broker/publish.h"
+#include "broker/rights.h"
 #include "broker/topics.h"
 #include "topic/topic.h"
 
@@ -217,6 +218,13 @@ exceeds_receive_maximum(struct client *c)
 	return false;
 }
 
+static bool WORKER_THREAD
+may_publish(struct client *c, struct slice topic)
+{
+	return rights_may(c->home, c->session, topic,
+	    rights_key(c->home, topic), ACL_WRITE);
+}
+
 static enum mqtt_reason WORKER_THREAD
 check_content(struct client *c, const struct packet_publish *p,
     const char **why)
@@ -226,7 +234,12 @@ check_content(struct client *c, const struct packet_publish *p,
 
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
-	return topics_check_publish(c->home, p->topic, p->payload.len, why);
+	rc = topics_check_publish(c->home, p->topic, p->payload.len, why);
+	if (rc == MQTT_RC_SUCCESS && !may_publish(c, p->topic)) {
+		*why = "the ACL file does not allow it";
+		rc = MQTT_RC_NOT_AUTHORIZED;
+	}
+	return rc;
 }
 
 /*

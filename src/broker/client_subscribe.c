@@ -17,6 +17,7 @@
 #include "broker/lasting.h"
 #include "broker/life.h"
 #include "broker/promise.h"
+#include "broker/rights.h"
 #include "broker/subscribing.h"
 #include "broker/sys_topics.h"
 #include "broker/topics.h"
@@ -89,6 +90,24 @@ gather(struct message *m, uint64_t order, void *arg)
 	return true;
 }
 
+/* Leave out what the session may not have. */
+static void WORKER_THREAD
+hold_back(struct home *h, const struct session *s, struct gathering *g)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct message *m = g->messages[i];
+		struct slice topic = message_topic(m);
+
+		if (rights_may(h, s, topic, rights_key(h, topic), ACL_READ))
+			g->messages[kept++] = m;
+		else
+			message_unref(&m);
+	}
+	g->n = kept;
+}
+
 /* v3.1.1 [MQTT-3.3.1-6]: with RETAIN set, [MQTT-3.3.1-8] */
 static void WORKER_THREAD
 send_retained(struct client *c, const struct wanted *w)
@@ -104,6 +123,7 @@ send_retained(struct client *c, const struct wanted *w)
 	if (h->broker->sys_topics != NULL && w->filter[0] == '$')
 		retained_match(sys_topics_retained(h->broker->sys_topics),
 		    slice_str(w->filter), h->wall_ms, gather, &g);
+	hold_back(h, c->session, &g);
 	if (g.n > 0)
 		deliver_retained(c, g.messages, g.n, w->qos, w->id,
 		    RETAINED_TIMES * retained_count(r) +
@@ -230,6 +250,11 @@ check_filter(struct client *c, struct slice full, struct filter *out,
 		c->home->broker->options->max_subscriptions &&
 	    session_find_subscription(c->session, full) == NULL)
 		rc = MQTT_RC_QUOTA_EXCEEDED;
+	if (rc == MQTT_RC_SUCCESS &&
+	    !rights_may_subscribe(c->home, c->session, out->match)) {
+		*why = "the ACL file allows none of it";
+		rc = MQTT_RC_NOT_AUTHORIZED;
+	}
 	if (rc != MQTT_RC_SUCCESS)
 		client_log(c, LOG_DEBUG, "subscribe to \"%.*s\" refused: %s",
 		    SLICE_ARG(full),

@@ -21,6 +21,7 @@
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/promise.h"
+#include "broker/rights.h"
 #include "mqtt/packet.h"
 
 /* The largest packet that there can be. */
@@ -413,6 +414,7 @@ unsigned
 deliver(struct home *h, struct message *m, uint32_t link,
     const struct subscriber *to, size_t n)
 {
+	uint64_t key = rights_key(h, message_topic(m));
 	unsigned result = 0;
 	size_t next;
 
@@ -429,7 +431,8 @@ deliver(struct home *h, struct message *m, uint32_t link,
 		while (next < n && to[next].session == to[i].session)
 			next++;
 		w.n = next - i;
-		if (s != NULL && s->link == link && make_wish(m, &w))
+		if (s != NULL && s->link == link && make_wish(m, &w) &&
+		    rights_may(h, s, message_topic(m), key, ACL_READ))
 			result |= offer(h, s, m, &w);
 	}
 	return result;

@@ -20,6 +20,7 @@
 #include "broker/promise.h"
 #include "broker/publish.h"
 #include "broker/restore.h"
+#include "broker/rights.h"
 #include "broker/sharing.h"
 #include "broker/topics.h"
 
@@ -49,6 +50,8 @@ home_new(struct broker *b, unsigned id)
 	slots_init(&h->pending, (uint8_t)id);
 	if (b->options->users != NULL)
 		h->users = users_ref(b->options->users);
+	if (b->options->acl != NULL)
+		h->acl = acl_ref(b->options->acl);
 	TAILQ_INIT(&h->dirty);
 	TAILQ_INIT(&h->stalled);
 	promise_init(h);
@@ -93,6 +96,7 @@ home_free(struct home **hp)
 	buf_fini(&h->subject);
 	topics_forget(h);
 	users_unref(&h->users);
+	rights_fini(h);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < 3; j++)
 			buf_fini(&h->encoded[i][j].head);

@@ -23,6 +23,8 @@
 
 struct broker;
 struct client;
+struct acl;
+struct rights_answer;
 struct topic_memo;
 struct users;
 
@@ -65,12 +67,14 @@ struct home {
 	struct mailbox mailbox;
 	atomic_size_t mail_bytes; /* [a] of messages in the mailbox */
 	struct timer_wheel *timers;
-	struct users *users;          /* NULL: there is no password file */
-	struct slots sessions;        /* of struct session */
-	struct slots pending;         /* of struct pending */
-	struct client_list dirty;     /* want the worker's attention */
-	struct client_list stalled;   /* do not read because of `congested` */
-	struct bus_request *overflow; /* what the bus's ring had no room for */
+	struct users *users;           /* NULL: there is no password file */
+	struct acl *acl;               /* NULL: everybody may do everything */
+	struct rights_answer *answers; /* rights', what was asked lately */
+	struct slots sessions;         /* of struct session */
+	struct slots pending;          /* of struct pending */
+	struct client_list dirty;      /* want the worker's attention */
+	struct client_list stalled;    /* do not read because of `congested` */
+	struct bus_request *overflow;  /* what the bus's ring had no room for */
 	size_t n_overflow, cap_overflow;
 	bool congested;
 	bool bus_is_dirty;

@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/lasting.h"
+#include "broker/rights.h"
 #include "broker/shares.h"
 #include "topic/filter.h"
 
@@ -129,9 +130,12 @@ try_another(struct home *h, struct message *m, uint32_t link, uint64_t share,
 }
 
 static bool WORKER_THREAD
-takes_now(const struct session *s, const struct delivery *d)
+takes_now(struct home *h, const struct session *s, const struct delivery *d)
 {
+	struct slice topic = message_topic(d->message);
+
 	return s != NULL && s->client != NULL &&
+	    rights_may(h, s, topic, rights_key(h, topic), ACL_READ) &&
 	    (d->message->qos == 0 || d->to[0].qos == 0 ||
 		deliver_is_ready(s->client));
 }
@@ -154,7 +158,7 @@ sharing_deliver(struct home *h, const struct delivery *d)
 	unsigned result;
 	bool lasts;
 
-	if (!takes_now(s, d) && d->hops < MAX_HOPS &&
+	if (!takes_now(h, s, d) && d->hops < MAX_HOPS &&
 	    try_another(h, d->message, d->link, d->share, to->session, false,
 		d->hops))
 		return;

@@ -578,6 +578,7 @@ config_free(struct config **c)
 	free(o->listeners);
 	free(o->ack_rows);
 	users_unref(&o->auth.users);
+	acl_unref(&o->auth.acl);
 	free(o);
 	*c = NULL;
 }

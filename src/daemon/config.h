@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "auth/acl.h"
 #include "auth/users.h"
 #include "base/attr.h"
 #include "base/log.h"
@@ -162,6 +163,8 @@ struct config {
 
 	struct {
 		enum config_anonymous allow_anonymous;
+		char *acl_file;      /* "": none */
+		struct acl *acl;     /* what is in it; NULL: none */
 		char *password_file; /* "": none */
 		struct users *users; /* what is in it; NULL: none */
 	} auth;

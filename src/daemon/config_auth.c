@@ -85,6 +85,25 @@ load_users(struct config_loader *l)
 	buf_fini(&why);
 }
 
+static void
+load_acl(struct config_loader *l)
+{
+	struct config *c = l->config;
+	const struct mapping m = { .mode = c->mapping.mode,
+		.topic_prefix = slice_str(c->mapping.topic_prefix),
+		.subject_prefix = slice_str(c->mapping.subject_prefix) };
+	const char *path = c->auth.acl_file;
+	struct buf why = { 0 };
+	unsigned line = 0;
+
+	if (*path == '\0')
+		return;
+	c->auth.acl = acl_load(path, &m, &line, &why);
+	if (c->auth.acl == NULL)
+		file_error(l, "acl_file", path, line, &why);
+	buf_fini(&why);
+}
+
 /* A listener that lets nobody in, or everybody without being told to. */
 static void
 check_openness(struct config_loader *l)
@@ -124,5 +143,6 @@ void
 config_check_auth(struct config_loader *l)
 {
 	load_users(l);
+	load_acl(l);
 	check_openness(l);
 }

@@ -93,6 +93,7 @@ fill_broker_options(struct daemon *d)
 		.max_logins = c->limits.max_logins,
 		.sys_interval_s = c->server.sys_interval_s,
 		.users = c->auth.users,
+		.acl = c->auth.acl,
 		.queue_qos0 = c->limits.queue_qos0,
 		.check_payload_format = c->limits.check_payload_format,
 		.tolerate_receive_maximum =

@@ -244,9 +244,9 @@ Test(config, keys_of_later_versions_are_refused_as_such)
 	    { "[listener x]\ntls = yes\n",
 		"x.ini:2: key \"tls\" in [listener x] is not available in this "
 		"version\n" },
-	    { "[auth]\nacl_file = /x\n",
-		"x.ini:2: key \"acl_file\" in [auth] is not available in "
-		"this version\n" },
+	    { "[auth]\nrequest_subject = x\n",
+		"x.ini:2: key \"request_subject\" in [auth] is not available "
+		"in this version\n" },
 	    { "[monitor]\nport = 8222\n",
 		"x.ini:2: [monitor] port: the monitor is not available in this "
 		"version\n" });
