@@ -40,6 +40,7 @@ struct broker_options {
 	size_t n_ack_rules;
 	unsigned receive_maximum; /* from a client, not acknowledged yet */
 	unsigned max_inflight;    /* to a client, not acknowledged yet */
+	unsigned topic_alias_maximum_out; /* to a client; 0: none */
 	size_t max_packet_size;
 	struct session_limits queue;
 	uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER: no limit */

@@ -15,7 +15,9 @@
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/life.h"
+#include "broker/limits.h"
 #include "broker/promise.h"
+#include "broker/topic_aliases.h"
 
 /* Reason Strings are for people; keep them short of any packet limit. */
 #define REASON_STRING_MAX  200
@@ -103,6 +105,28 @@ give_back_link(struct client *c)
 	c->has_link = false;
 }
 
+struct client_aliases *
+client_aliases(struct client *c)
+{
+	if (c->aliases == NULL)
+		c->aliases = xcalloc(1, sizeof(*c->aliases));
+	return c->aliases;
+}
+
+static void
+free_aliases(struct client *c)
+{
+	struct client_aliases *a = c->aliases;
+
+	if (a == NULL)
+		return;
+	for (size_t i = 0; a->taken != NULL && i < TOPIC_ALIAS_MAX; i++)
+		free(a->taken[i]);
+	free(a->taken);
+	topic_aliases_free(&a->given);
+	free(a);
+}
+
 void
 client_fini(struct client *c)
 {
@@ -118,9 +142,7 @@ client_fini(struct client *c)
 	give_back_link(c);
 	if (c->will != NULL)
 		message_unref(&c->will);
-	for (size_t i = 0; c->aliases != NULL && i < c->aliases->n; i++)
-		free(c->aliases->topics[i]);
-	free(c->aliases);
+	free_aliases(c);
 	free(c->address);
 	promise_forget(c);
 	buf_fini(&c->out);

@@ -28,6 +28,7 @@ struct feed;
 struct gates;
 struct home;
 struct pending;
+struct topic_aliases;
 
 TAILQ_HEAD(feed_list, feed);
 
@@ -39,10 +40,10 @@ enum client_state {
 	CLIENT_CLOSING /* write `out`, then close the socket */
 };
 
-/* Topic Aliases of the client: v5 only, made when the first one is used. */
-struct alias_table {
-	uint16_t n;
-	char *topics[]; /* [alias - 1], NULL: not set */
+/* Topic Aliases: v5 only, made when the first one is used. */
+struct client_aliases {
+	char **taken; /* its topics, [alias - 1]; NULL: none, or not set */
+	struct topic_aliases *given; /* ours; NULL: none */
 };
 
 struct client {
@@ -58,7 +59,7 @@ struct client {
 	char *address;          /* for the log */
 	struct feed_list feeds; /* retained messages on their way */
 	size_t n_feeding;       /* that many */
-	struct alias_table *aliases;
+	struct client_aliases *aliases;
 	struct pending *login;
 	struct client_auth *auth; /* v5 Authentication Method; NULL: none */
 	struct buf held;          /* the CONNECT while LOGIN or moving */
@@ -69,7 +70,8 @@ struct client {
 	uint32_t will_expiry_s; /* once published; MQTT_EXPIRY_NEVER */
 	uint32_t link;          /* NATS identity; 0: the daemon's */
 	uint16_t keep_alive_s;
-	uint16_t send_max; /* the client's Receive Maximum, or ours */
+	uint16_t alias_max; /* that we may give; 0: it wants none */
+	uint16_t send_max;  /* the client's Receive Maximum, or ours */
 	uint8_t state;
 	uint8_t version; /* enum mqtt_version; 0 before CONNECT */
 	bool is_dirty : 1;
@@ -138,6 +140,9 @@ void client_end(struct client *c, bool with_will,
 /* A log line about this client: number, identifier, address, then the text. */
 void client_log(const struct client *c, enum log_level level, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
+
+/* Its Topic Aliases, made if there are none yet. */
+struct client_aliases *client_aliases(struct client *c) WORKER_THREAD;
 
 /* Keep alive of an ONLINE client starts to count (again). */
 void client_arm_keep_alive(struct client *c) WORKER_THREAD;

@@ -225,6 +225,11 @@ take_limits(struct client *c, const struct packet_connect *p)
 	if (properties_has(props, MQTT_PROP_RECEIVE_MAXIMUM) &&
 	    props->receive_maximum < c->send_max)
 		c->send_max = props->receive_maximum; /* v5 [MQTT-3.3.4-9] */
+	c->alias_max = 0;
+	if (properties_has(props, MQTT_PROP_TOPIC_ALIAS_MAXIMUM))
+		c->alias_max = props->topic_alias_maximum;
+	if (c->alias_max > o->topic_alias_maximum_out)
+		c->alias_max = (uint16_t)o->topic_alias_maximum_out;
 	if (properties_has(props, MQTT_PROP_MAXIMUM_PACKET_SIZE))
 		c->max_packet_size = props->maximum_packet_size;
 	if (properties_has(props, MQTT_PROP_REQUEST_PROBLEM_INFORMATION))

@@ -89,20 +89,18 @@ refuse(struct client *c, const struct packet_publish *p,
 		    NULL);
 }
 
-static struct alias_table *
-aliases(struct client *c)
+static char **WORKER_THREAD
+taken_aliases(struct client *c)
 {
-	if (c->aliases == NULL) {
-		c->aliases = xcalloc(1,
-		    sizeof(*c->aliases) +
-			TOPIC_ALIAS_MAX * sizeof(c->aliases->topics[0]));
-		c->aliases->n = TOPIC_ALIAS_MAX;
-	}
-	return c->aliases;
+	struct client_aliases *a = client_aliases(c);
+
+	if (a->taken == NULL)
+		a->taken = xcalloc(TOPIC_ALIAS_MAX, sizeof(char *));
+	return a->taken;
 }
 
 /* v5 3.3.2.3.4: set an alias, or use one. */
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 resolve_alias(struct client *c, struct packet_publish *p)
 {
 	uint16_t alias;
@@ -113,7 +111,7 @@ resolve_alias(struct client *c, struct packet_publish *p)
 	alias = p->properties.topic_alias; /* not 0 */
 	if (alias > TOPIC_ALIAS_MAX)       /* v5 [MQTT-3.3.2-9] */
 		return MQTT_RC_TOPIC_ALIAS_INVALID;
-	slot = &aliases(c)->topics[alias - 1];
+	slot = &taken_aliases(c)[alias - 1];
 	if (p->topic.len > 0) {
 		free(*slot);
 		*slot = xmemdup0(p->topic.ptr, p->topic.len);

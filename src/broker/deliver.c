@@ -3,10 +3,8 @@
  * deliver - a message to the sessions of this worker that want it, and out to
  * their clients.
  *
- * A live message is encoded once per protocol version and QoS; each client
- * gets a copy of that head with its own Packet Identifier and flags, and the
- * payload, in its output buffer. What a client cannot take now waits in its
- * session: QoS > 0 in the backlog; QoS 0 is dropped and counted.
+ * What a client cannot take now waits in its session: QoS > 0 in the backlog;
+ * QoS 0 is dropped and counted.
  */
 #include "broker/deliver.h"
 
@@ -22,10 +20,8 @@
 #include "broker/lasting.h"
 #include "broker/promise.h"
 #include "broker/rights.h"
+#include "broker/write.h"
 #include "mqtt/packet.h"
-
-/* The largest packet that there can be. */
-#define PACKET_MAX (MQTT_FIXED_HEADER_MAX + MQTT_VARINT_MAX)
 
 /* Retained messages of one new subscription, on their way to the client. */
 struct feed {
@@ -65,115 +61,6 @@ delivery_free(struct delivery *d)
 {
 	message_unref(&d->message);
 	free(d);
-}
-
-static size_t
-is_v5(const struct client *c)
-{
-	return c->version == MQTT_V5;
-}
-
-/* Properties that this receiver adds to those the message brings. */
-static void
-put_properties(struct home *h, const struct message *m,
-    const struct outgoing *o)
-{
-	buf_reset(&h->scratch);
-	/* v5 [MQTT-3.3.2-6]: less the time that it waited here; 0 when it has
-	 * expired since it was sent first */
-	if (m->expires_ms != 0)
-		property_put_u32(&h->scratch, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
-		    message_expiry_left(m, h->wall_ms));
-	/* v5 [MQTT-3.3.4-3] [MQTT-3.3.4-4]: all of them in one packet */
-	if (o->subscription_id != 0)
-		property_put_varint(&h->scratch,
-		    MQTT_PROP_SUBSCRIPTION_IDENTIFIER, o->subscription_id);
-	for (uint32_t i = 1; o->more_ids != NULL && i <= o->more_ids[0]; i++)
-		property_put_varint(&h->scratch,
-		    MQTT_PROP_SUBSCRIPTION_IDENTIFIER, o->more_ids[i]);
-	buf_append_slice(&h->scratch, message_properties(m));
-}
-
-/* Encode for this receiver alone. */
-static void
-write_alone(struct client *c, const struct message *m, const struct outgoing *o,
-    bool dup)
-{
-	struct home *h = c->home;
-	struct packet_publish p = { .qos = o->qos,
-		.dup = dup,
-		.retain = o->retain,
-		.packet_id = o->packet_id,
-		.topic = message_topic(m) };
-
-	buf_reset(&h->scratch);
-	if (is_v5(c))
-		put_properties(h, m, o);
-	packet_encode_publish(&c->out, c->version, &p, buf_slice(&h->scratch),
-	    m->payload_len);
-	buf_append_slice(&c->out, message_payload(m));
-}
-
-static void
-encode_once(struct client *c, const struct message *m, const struct outgoing *o,
-    struct encoded *e)
-{
-	struct home *h = c->home;
-	struct packet_publish p = { .qos = o->qos,
-		.packet_id = 1,
-		.topic = message_topic(m) };
-
-	buf_reset(&h->scratch);
-	if (is_v5(c))
-		put_properties(h, m, o);
-	buf_reset(&e->head);
-	e->id_offset = packet_encode_publish(&e->head, c->version, &p,
-	    buf_slice(&h->scratch), m->payload_len);
-	e->valid = true;
-}
-
-/* Copy the head that all receivers share and make it this one's. */
-static void
-write_shared(struct client *c, const struct message *m,
-    const struct outgoing *o)
-{
-	struct encoded *e = &c->home->encoded[is_v5(c)][o->qos];
-	size_t head_len;
-	uint8_t *out;
-
-	if (!e->valid)
-		encode_once(c, m, o, e);
-	head_len = buf_len(&e->head);
-	out = buf_reserve(&c->out, head_len + m->payload_len);
-	memcpy(out, buf_ptr(&e->head), head_len);
-	if (o->retain)
-		out[0] |= MQTT_PUBLISH_RETAIN;
-	if (o->qos > 0) {
-		out[e->id_offset] = (uint8_t)(o->packet_id >> 8);
-		out[e->id_offset + 1] = (uint8_t)o->packet_id;
-	}
-	if (m->payload_len > 0)
-		memcpy(out + head_len, message_payload(m).ptr, m->payload_len);
-	buf_commit(&c->out, head_len + m->payload_len);
-}
-
-/*
- * v5 [MQTT-3.1.2-24]: more than the client takes is not sent; nor what is no
- * packet any more with what we add to it.
- */
-static bool
-fits_client(struct client *c, const struct message *m, const struct outgoing *o)
-{
-	size_t max =
-	    c->max_packet_size < PACKET_MAX ? c->max_packet_size : PACKET_MAX;
-	size_t props_len;
-
-	if (max == PACKET_MAX && message_size(m) < PACKET_MAX / 2)
-		return true;
-	put_properties(c->home, m, o);
-	props_len = buf_len(&c->home->scratch);
-	return packet_publish_size(c->version, o->qos, m->topic_len, props_len,
-		   m->payload_len) <= max;
 }
 
 static void WORKER_THREAD
@@ -227,10 +114,10 @@ send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 	 * would come again, under another identifier. */
 	if (slot->qos == 2 && s->stored_id != 0)
 		promise_gate(c, promise_newest(c->home));
-	if (shared && slot->subscription_id == 0)
-		write_shared(c, slot->message, slot);
+	if (shared)
+		write_publish_shared(c, slot->message, slot);
 	else
-		write_alone(c, slot->message, slot, false);
+		write_publish(c, slot->message, slot, false);
 	count_out(c, slot->message);
 }
 
@@ -243,10 +130,7 @@ send_unacknowledged(struct client *c, struct message *m,
 		log_drop(c->session, "the client reads too slowly");
 		return 0;
 	}
-	if (o->subscription_id == 0)
-		write_shared(c, m, o);
-	else
-		write_alone(c, m, o, false);
+	write_publish_shared(c, m, o);
 	count_out(c, m);
 	return DELIVER_REACHED;
 }
@@ -322,7 +206,7 @@ offer_unacknowledged(struct home *h, struct session *s, struct message *m,
 	unsigned result = 0;
 
 	if (s->client != NULL && !waits(s)) {
-		if (fits_client(s->client, m, o))
+		if (write_fits(s->client, m, o))
 			result = send_unacknowledged(s->client, m, o);
 		free(o->more_ids);
 		return result;
@@ -364,7 +248,7 @@ offer(struct home *h, struct session *s, struct message *m,
 	if (o.qos == 0)
 		return offer_unacknowledged(h, s, m, &o);
 	o.message = message_ref(m);
-	if ((c != NULL && !fits_client(c, m, &o)) || is_too_much(h, s, m)) {
+	if ((c != NULL && !write_fits(c, m, &o)) || is_too_much(h, s, m)) {
 		outgoing_fini(&o);
 		return 0;
 	}
@@ -402,14 +286,6 @@ make_wish(const struct message *m, struct wish *w)
 	return wanted;
 }
 
-static void
-forget_encoded(struct home *h)
-{
-	for (size_t i = 0; i < 2; i++)
-		for (size_t j = 0; j < 3; j++)
-			h->encoded[i][j].valid = false;
-}
-
 unsigned
 deliver(struct home *h, struct message *m, uint32_t link,
     const struct subscriber *to, size_t n)
@@ -418,7 +294,7 @@ deliver(struct home *h, struct message *m, uint32_t link,
 	unsigned result = 0;
 	size_t next;
 
-	forget_encoded(h);
+	write_begin(h);
 	if (message_is_expired(m, h->wall_ms)) {
 		home_count(h, dropped_expired);
 		return 0;
@@ -448,13 +324,13 @@ send_waiting(struct client *c, struct outgoing *o)
 		home_count(h, dropped_expired);
 		lasting_end_outgoing(h, c->session, o);
 		outgoing_fini(o);
-	} else if (!fits_client(c, o->message, o)) {
+	} else if (!write_fits(c, o->message, o)) {
 		lasting_end_outgoing(h, c->session, o);
 		outgoing_fini(o);
 	} else if (o->qos > 0) {
 		send_acknowledged(c, o, false);
 	} else {
-		write_alone(c, o->message, o, false);
+		write_publish(c, o->message, o, false);
 		count_out(c, o->message);
 		outgoing_fini(o);
 	}
@@ -517,8 +393,8 @@ pump_again(struct client *c)
 	while ((o = inflight_next_again(f)) != NULL) {
 		if (!can_send_acknowledged(c))
 			return false;
-		if (fits_client(c, o->message, o)) {
-			write_alone(c, o->message, o, true);
+		if (write_fits(c, o->message, o)) {
+			write_publish(c, o->message, o, true);
 			inflight_sent_again(f, o);
 			count_out(c, o->message);
 		} else {

@@ -155,9 +155,10 @@ struct config {
 		    max_output_bytes; /* not yet taken by a client's socket */
 		unsigned max_topic_levels;
 		unsigned max_client_id_length;
-		unsigned max_subscriptions; /* of a session */
 		unsigned max_sessions;
-		size_t max_retained; /* 0: no limit */
+		unsigned max_subscriptions;       /* of a session */
+		unsigned topic_alias_maximum_out; /* towards a client */
+		size_t max_retained;              /* 0: no limit */
 		unsigned max_logins; /* passwords that wait to be checked */
 	} limits;
 

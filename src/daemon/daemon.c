@@ -77,6 +77,7 @@ fill_broker_options(struct daemon *d)
 		.n_ack_rules = c->n_ack_rows,
 		.receive_maximum = c->qos.receive_maximum,
 		.max_inflight = c->qos.max_inflight,
+		.topic_alias_maximum_out = c->limits.topic_alias_maximum_out,
 		.max_packet_size = c->limits.max_packet_size,
 		.queue = { .max_queued_messages = c->limits.max_queued_messages,
 		    .max_queued_bytes = c->limits.max_queued_bytes },

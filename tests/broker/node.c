@@ -24,6 +24,7 @@ node_options(void)
 		.ack = ACK_REPLY,
 		.receive_maximum = 20,
 		.max_inflight = 10,
+		.topic_alias_maximum_out = 3,
 		.max_packet_size = 100000,
 		.queue = { .max_queued_messages = 50,
 		    .max_queued_bytes = 100000 },
