@@ -40,6 +40,7 @@ crew_options(unsigned n_workers)
 		.max_topic_levels = 128,
 		.max_client_id_length = 256,
 		.max_subscriptions = 100,
+		.max_sessions = 100000,
 	};
 }
 
