@@ -13,8 +13,10 @@
 #include "broker/promise.h"
 #include "store/session.h"
 
-/* In `owed`: somebody has it for good. */
+/* In `owed`: somebody has it for good; sessions that last are to have it. */
 #define OWED_TAKEN 0x80000000u
+#define OWED_LASTS 0x40000000u
+#define OWED_COUNT 0x3fffffffu
 
 static bool
 wants_answer(const struct message *m)
@@ -22,39 +24,49 @@ wants_answer(const struct message *m)
 	return m->reply_len > 0 && !m->is_request;
 }
 
+static void WORKER_THREAD
+answer(struct home *h, struct message *m, uint32_t link, uint32_t owed)
+{
+	if (atomic_exchange(&m->answered, true))
+		return;
+	/* All others have posted theirs: a batch of ours is behind it. */
+	promise_answer(h, m, link,
+	    (owed & OWED_LASTS) != 0 ? promise_all(h) : 0);
+}
+
 void
 answer_acknowledged(struct home *h, struct session *s, struct message *m)
 {
-	struct bus_request r = { .type = BUS_ANSWER, .link = s->link };
+	uint32_t owed;
 
 	if (!wants_answer(m))
 		return;
+	owed = atomic_fetch_or(&m->owed, OWED_TAKEN);
 	/* While others are to store it, the last of them answers. */
-	if ((atomic_fetch_or(&m->owed, OWED_TAKEN) & ~OWED_TAKEN) != 0 ||
-	    atomic_exchange(&m->answered, true))
-		return;
-	r.message = message_ref(m);
-	home_request(h, &r);
+	if ((owed & OWED_COUNT) == 0)
+		answer(h, m, s->link, owed);
 }
 
 void
 answer_owe(struct message *m, unsigned n)
 {
-	if (wants_answer(m))
-		atomic_fetch_add(&m->owed, n);
+	if (n > 0 && wants_answer(m))
+		atomic_fetch_add(&m->owed, OWED_LASTS + n);
 }
 
 void
 answer_stored(struct home *h, struct message *m, uint32_t link, unsigned result)
 {
+	uint32_t owed;
+
 	if (!wants_answer(m))
 		return;
 	if ((result & DELIVER_STORED) != 0)
 		atomic_fetch_or(&m->owed, OWED_TAKEN);
 	/* Another one will wait for a batch behind ours. */
-	if ((atomic_load(&m->owed) & ~OWED_TAKEN) > 1)
+	if ((atomic_load(&m->owed) & OWED_COUNT) > 1)
 		promise_flush(h);
-	if (atomic_fetch_sub(&m->owed, 1) - 1 == OWED_TAKEN &&
-	    !atomic_exchange(&m->answered, true))
-		promise_answer(h, m, link, promise_all(h));
+	owed = atomic_fetch_sub(&m->owed, 1) - 1;
+	if (owed == (OWED_LASTS | OWED_TAKEN))
+		answer(h, m, link, owed);
 }

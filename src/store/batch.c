@@ -64,6 +64,18 @@ batch_add(struct batch *b, enum batch_verb verb, enum record_table table,
 		b->cost += message_size(m);
 }
 
+void
+batch_move(struct batch *from, size_t i, struct batch *to)
+{
+	struct batch_op *op = &from->ops[i];
+
+	buf_append_slice(&to->values, batch_value(from, op));
+	batch_add(to, op->verb, op->table, op->key, op->message);
+	message_unref(&op->message);
+	from->n--;
+	memmove(op, op + 1, (from->n - i) * sizeof(*op));
+}
+
 struct slice
 batch_value(const struct batch *b, const struct batch_op *op)
 {

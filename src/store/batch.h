@@ -56,4 +56,6 @@ void batch_free(struct batch **b);
  */
 void batch_add(struct batch *b, enum batch_verb verb, enum record_table table,
     struct record_key key, struct message *m);
+/* Move the i-th change behind all of another batch. */
+void batch_move(struct batch *from, size_t i, struct batch *to);
 struct slice batch_value(const struct batch *b, const struct batch_op *op);

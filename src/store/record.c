@@ -351,6 +351,7 @@ record_get_message(struct slice value)
 	struct reader r = reader_of(value);
 	struct message_parts parts = { 0 };
 	uint8_t flags = reader_u8(&r);
+	struct message *m;
 
 	parts.qos = flags & MESSAGE_QOS;
 	parts.retain = (flags & MESSAGE_RETAIN) != 0;
@@ -367,5 +368,7 @@ record_get_message(struct slice value)
 	if (r.bad || parts.topic.len == 0 || parts.qos > 2 ||
 	    parts.payload.len > UINT32_MAX)
 		return NULL;
-	return message_new(&parts);
+	m = message_new(&parts);
+	atomic_store(&m->answered, true);
+	return m;
 }

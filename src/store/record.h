@@ -130,5 +130,8 @@ bool record_get_retained(struct slice value, struct retained_record *out,
     struct slice *message) MUST_CHECK;
 bool record_get_will(struct slice value, struct will_record *out,
     struct slice *message) MUST_CHECK;
-/* A new message, or NULL. */
+/*
+ * A new message, or NULL. It has been answered, or is not to be: not all who
+ * were to store it may have done so, and who wants an answer asks again.
+ */
 struct message *record_get_message(struct slice value) MUST_CHECK;

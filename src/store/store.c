@@ -149,6 +149,50 @@ release_all(struct store *s, const struct batch *b)
 			release(s, number);
 }
 
+static bool
+puts_key(const struct batch *b, const struct batch_op *op)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->ops[i].verb == BATCH_PUT &&
+		    b->ops[i].table == op->table &&
+		    slice_eq(record_key_slice(&b->ops[i].key),
+			record_key_slice(&op->key)))
+			return true;
+	return false;
+}
+
+/* The batch that is held and brings the record that this changes, or NULL. */
+static struct batch *
+find_held(struct store *s, unsigned stream, const struct batch_op *op)
+{
+	struct batch *b;
+
+	TAILQ_FOREACH(b, &s->held, entry)
+		if (b->stream == stream && puts_key(b, op))
+			return b;
+	return NULL;
+}
+
+/*
+ * What changes a record that is held itself comes into force behind it: the
+ * message of a client that came, or went for good, meanwhile.
+ */
+static void STORE_THREAD
+defer(struct store *s, struct batch *b)
+{
+	for (size_t i = 0; i < b->n && !TAILQ_EMPTY(&s->held);) {
+		struct batch *held = NULL;
+
+		if (b->ops[i].table == RECORD_QUEUED &&
+		    b->ops[i].verb != BATCH_PUT)
+			held = find_held(s, b->stream, &b->ops[i]);
+		if (held != NULL)
+			batch_move(b, i, held);
+		else
+			i++;
+	}
+}
+
 static void STORE_THREAD
 take(struct store *s)
 {
@@ -166,6 +210,7 @@ take(struct store *s)
 		}
 		if (b->closes)
 			release_all(s, b);
+		defer(s, b);
 		TAILQ_INSERT_TAIL(&s->todo, b, entry);
 	}
 }

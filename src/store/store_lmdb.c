@@ -144,12 +144,15 @@ put(struct store_lmdb *l, enum record_table table, const struct record_key *key,
 	return error_of(rc);
 }
 
-static int delete (struct store_lmdb *l, enum record_table table,
-    const struct record_key *key)
+/* *was_there: there was one. */
+static int
+drop(struct store_lmdb *l, enum record_table table,
+    const struct record_key *key, bool *was_there)
 {
 	MDB_val mk = val_of(record_key_slice(key));
 	int rc = mdb_del(l->txn, l->tables[table], &mk, NULL);
 
+	*was_there = rc == MDB_SUCCESS;
 	return rc == MDB_NOTFOUND ? 0 : error_of(rc);
 }
 
@@ -174,13 +177,14 @@ static int
 release(struct store_lmdb *l, struct message *m)
 {
 	struct record_key key = record_key(m->stored_id);
+	bool was_there;
 
 	assert(m->stored_refs > 0);
 	remember(l, m);
 	if (--m->stored_refs > 0)
 		return 0;
 	m->stored_id = 0;
-	return delete (l, RECORD_MESSAGE, &key);
+	return drop(l, RECORD_MESSAGE, &key, &was_there);
 }
 
 /* --- changes --- */
@@ -216,12 +220,13 @@ static int
 lmdb_apply(void *engine, const struct batch *b, const struct batch_op *op)
 {
 	struct store_lmdb *l = engine;
+	bool was_there;
 	int error;
 
 	if (op->verb != BATCH_DELETE)
 		return apply_put(l, b, op);
-	error = delete (l, op->table, &op->key);
-	if (error == 0 && refers(op))
+	error = drop(l, op->table, &op->key, &was_there);
+	if (error == 0 && was_there && refers(op))
 		error = release(l, op->message);
 	return error;
 }

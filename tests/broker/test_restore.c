@@ -189,6 +189,25 @@ Test(restore, repeats_what_was_in_flight_as_it_was)
 	node_free(&n);
 }
 
+/* Some of those who were to store it may not have: NATS asks again. */
+Test(restore, does_not_answer_nats_for_an_earlier_life)
+{
+	struct node *n = stored_node();
+	struct device *d = device_online(n, 0, MQTT_V311, "d", false);
+
+	device_subscribe(d, "a", 1);
+	node_from_nats(n, "a", "_INBOX.1", 1, "x");
+	stored_crash(&n);
+	d = comes_back(n, "d");
+	device_hears(d, "PUBLISH qos=1 dup packet_id=1 topic=a payload=x");
+	for (unsigned i = 0; i < 2; i++)
+		fake_bus_skip(n->bus, i);
+	device_say(d, "40 [0001]");
+	for (unsigned i = 0; i < 2; i++)
+		bus_hears_nothing(n, i);
+	node_free(&n);
+}
+
 Test(restore, drops_messages_that_have_expired_meanwhile)
 {
 	struct node *n = stored_node();

@@ -171,6 +171,7 @@ Test(record, messages_are_read_back)
 	cr_expect_eq(out->qos, 2);
 	cr_expect(out->retain && out->from_nats && out->is_request);
 	cr_expect_eq(out->expires_ms, in->expires_ms);
+	cr_expect(atomic_load(&out->answered));
 	message_unref(&in);
 	message_unref(&out);
 	buf_fini(&b);
