@@ -250,6 +250,11 @@ client_arm_keep_alive(struct client *c)
 	timer_arm(h->timers, &c->timer, h->now_ms + c->keep_alive_s * 1500ull);
 }
 
+/*
+ * v5 [MQTT-3.2.2-20] [MQTT-3.4.2-3] [MQTT-3.5.2-3] [MQTT-3.6.2-2]
+ * [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-2] [MQTT-3.11.2-1]
+ * [MQTT-3.11.2-2] [MQTT-3.15.2-2] [MQTT-3.15.2-3]: and never a User Property
+ */
 struct slice
 client_reason_string(struct client *c, const char *why, size_t len)
 {
@@ -269,6 +274,10 @@ client_reason_string(struct client *c, const char *why, size_t len)
 	return buf_slice(scratch);
 }
 
+/*
+ * v5 [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1], v3.1.1 [MQTT-3.2.2-5]
+ * [MQTT-4.8.0-2]: what has been said is the last
+ */
 void
 client_end(struct client *c, bool with_will, const char *why)
 {
@@ -286,6 +295,10 @@ client_end(struct client *c, bool with_will, const char *why)
 	client_touch(c);
 }
 
+/*
+ * v5 [MQTT-3.14.0-1] [MQTT-3.14.2-2] [MQTT-3.14.2-4]: after CONNACK only,
+ * without properties of a session or user
+ */
 static void WORKER_THREAD
 send_disconnect(struct client *c, enum mqtt_reason reason, const char *text)
 {
@@ -343,6 +356,7 @@ on_pingreq(struct client *c, const struct frame *f)
 	client_touch(c);
 }
 
+/* v5 [MQTT-4.13.1-1], v3.1.1 [MQTT-4.8.0-1] */
 static void WORKER_THREAD
 on_unexpected(struct client *c, const struct frame *f)
 {
@@ -378,6 +392,7 @@ log_packet(const struct client *c, const struct frame *f)
 	buf_fini(&line);
 }
 
+/* v5 [MQTT-3.1.0-1] [MQTT-3.1.0-2] */
 void
 client_on_packet(struct client *c, const struct frame *f)
 {
@@ -405,6 +420,10 @@ client_on_packet(struct client *c, const struct frame *f)
 		online[f->type & 15](c, f);
 }
 
+/*
+ * v5 [MQTT-3.1.2-10] [MQTT-3.14.4-2], v3.1.1 [MQTT-3.1.2-10] [MQTT-3.14.4-1]
+ * [MQTT-3.14.4-2]: nothing is read or said any more
+ */
 void
 client_on_disconnect(struct client *c, const struct frame *f)
 {

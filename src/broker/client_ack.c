@@ -36,6 +36,7 @@ gate(struct client *c)
 /*
  * The client has said its last word on a message: tell NATS that it has it,
  * unless the word is no, and send the next one.
+ * v5 [MQTT-4.4.0-2] [MQTT-4.8.2-6]
  */
 static void WORKER_THREAD
 finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
@@ -49,6 +50,7 @@ finish(struct client *c, struct outgoing *o, enum mqtt_reason reason)
 	deliver_pump(c);
 }
 
+/* v5 [MQTT-4.4.0-2] [MQTT-4.8.2-6] */
 static void WORKER_THREAD
 on_puback(struct client *c, const struct packet_ack *p)
 {
@@ -62,6 +64,7 @@ on_puback(struct client *c, const struct packet_ack *p)
 		    "PUBACK for a QoS 2 message");
 }
 
+/* v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.3.3-7], v3.1.1 [MQTT-4.6.0-4] */
 static void WORKER_THREAD
 on_pubrec(struct client *c, const struct packet_ack *p)
 {
@@ -100,6 +103,7 @@ on_pubcomp(struct client *c, const struct packet_ack *p)
 		finish(c, o, MQTT_RC_SUCCESS); /* it said so in PUBREC */
 }
 
+/* v5 [MQTT-4.3.3-11] [MQTT-4.3.3-12] */
 static void WORKER_THREAD
 on_pubrel(struct client *c, const struct packet_ack *p)
 {
@@ -119,6 +123,10 @@ on_pubrel(struct client *c, const struct packet_ack *p)
 	send_ack(c, MQTT_PUBCOMP, p->packet_id, reason);
 }
 
+/*
+ * v3.1.1 [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]: answered in the order
+ * in which they came
+ */
 void
 client_on_ack(struct client *c, const struct frame *f)
 {

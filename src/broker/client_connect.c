@@ -41,6 +41,10 @@ connack_fits(const struct client *c, struct slice props)
 	    1 + writer_varint_len((uint32_t)rest) + rest <= c->max_packet_size;
 }
 
+/*
+ * v5 [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-3.2.2-7] [MQTT-4.13.2-1], v3.1.1
+ * [MQTT-3.1.4-5] [MQTT-3.2.2-5] [MQTT-3.2.2-6]
+ */
 void
 connecting_refuse(struct client *c, enum mqtt_reason reason, const char *why)
 {
@@ -75,6 +79,7 @@ refuse_version(struct client *c, uint8_t version)
 /*
  * v3.1.1 [MQTT-3.1.4-1], v5 [MQTT-3.1.4-1]: not what it should be. Since 5.0
  * there are words for that; no Reason String, which it may not want.
+ * v5 [MQTT-4.13.1-1], v3.1.1 [MQTT-3.2.2-6]
  */
 static void WORKER_THREAD
 refuse_malformed(struct client *c, uint8_t version, enum mqtt_reason reason)
@@ -114,6 +119,7 @@ check_will(struct client *c, const struct packet_connect *p, const char **why)
 	    why);
 }
 
+/* v5 [MQTT-3.1.3-5] [MQTT-3.1.3-8], v3.1.1 [MQTT-3.1.3-5] [MQTT-3.1.3-9] */
 static enum mqtt_reason
 check_client_id(const struct client *c, const struct packet_connect *p,
     const char **why)
@@ -237,6 +243,7 @@ take_limits(struct client *c, const struct packet_connect *p)
 		    props->request_problem_information != 0;
 }
 
+/* v5 [MQTT-3.1.2-21] [MQTT-3.2.2-22] */
 static void WORKER_THREAD
 take_keep_alive(struct client *c, const struct packet_connect *p)
 {
@@ -248,6 +255,7 @@ take_keep_alive(struct client *c, const struct packet_connect *p)
 	client_arm_keep_alive(c);
 }
 
+/* v5 [MQTT-3.1.2-23] [MQTT-4.1.0-1], v3.1.1 [MQTT-3.1.2-4] [MQTT-4.1.0-1] */
 static uint32_t
 wanted_expiry(const struct client *c, const struct packet_connect *p)
 {
@@ -290,6 +298,10 @@ will_properties(struct home *h, const struct properties *props)
 	}
 }
 
+/*
+ * v5 [MQTT-3.1.2-7] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.3-10], v3.1.1
+ * [MQTT-3.1.2-8] [MQTT-3.1.2-12] [MQTT-3.1.2-16] [MQTT-3.1.2-17]
+ */
 static void WORKER_THREAD
 take_will(struct client *c, const struct packet_connect *p)
 {
@@ -319,7 +331,11 @@ take_will(struct client *c, const struct packet_connect *p)
 	c->will = message_new(&parts);
 }
 
-/* What CONNACK must tell a v5 client that its CONNECT did not say. */
+/*
+ * What CONNACK must tell a v5 client that its CONNECT did not say. v5
+ * [MQTT-3.1.2-28] [MQTT-3.2.2-17] [MQTT-3.2.2-18]: no Response Information,
+ * and a maximum of aliases
+ */
 static struct slice
 connack_properties(struct client *c, const struct packet_connect *p,
     bool assigned)
@@ -351,7 +367,7 @@ connack_properties(struct client *c, const struct packet_connect *p,
 	return buf_slice(out);
 }
 
-/* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. */
+/* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. v5 [MQTT-3.1.4-3] */
 static void WORKER_THREAD
 take_over(struct client *c, struct session *s)
 {
@@ -368,13 +384,6 @@ belongs_to(const struct session *s, struct slice user)
 	return s->owner == NULL || slice_eq(slice_str(s->owner), user);
 }
 
-/*
- * The session for this client, fresh or resumed; NULL when it is not to be
- * had here, and then the client moves or was refused.
- *
- * Whenever a session ends here another worker may give the identifier to a
- * new one, so look again until there is nothing to end.
- */
 /* The node has all the sessions that it may have, and not this one. */
 static bool
 has_no_room_for(const struct client *c, struct slice client_id)
@@ -385,6 +394,16 @@ has_no_room_for(const struct client *c, struct slice client_id)
 	    registry_find(b->registry, client_id) == 0;
 }
 
+/*
+ * The session for this client, fresh or resumed; NULL when it is not to be
+ * had here, and then the client moves or was refused.
+ *
+ * Whenever a session ends here another worker may give the identifier to a
+ * new one, so look again until there is nothing to end.
+ *
+ * v5 [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.4-4] [MQTT-3.2.2-2]
+ * [MQTT-3.2.2-3], v3.1.1 [MQTT-3.1.2-4] [MQTT-3.1.4-3] [MQTT-3.2.2-1]
+ */
 static struct session *WORKER_THREAD
 open_session(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool *present)
@@ -463,6 +482,10 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 	make_lasting(h, s);
 }
 
+/*
+ * v5 [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.0-2], v3.1.1 [MQTT-3.1.4-4]
+ * [MQTT-3.2.0-1]
+ */
 static void WORKER_THREAD
 go_online(struct client *c, const struct packet_connect *p,
     struct slice client_id, bool assigned)
@@ -546,6 +569,7 @@ client_on_connect(struct client *c, const struct frame *f)
 		    "the ACL file does not allow its Will");
 		return;
 	}
+	/* v5 [MQTT-3.1.3-6] [MQTT-3.1.3-7], v3.1.1 [MQTT-3.1.3-7] */
 	if (p.client_id.len == 0) { /* v3.1.1 [MQTT-3.1.3-6] */
 		random_name(name, ASSIGNED_ID_LEN);
 		go_online(c, &p, slice_str(name), true);

@@ -24,6 +24,10 @@ answer_type(uint8_t qos)
 	return qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
 }
 
+/*
+ * v5 [MQTT-3.3.4-1] [MQTT-3.3.4-10] [MQTT-4.3.2-4] [MQTT-4.3.2-5]
+ * [MQTT-4.3.3-8] [MQTT-4.3.3-9], v3.1.1 [MQTT-3.3.4-1]
+ */
 void
 client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
     enum mqtt_reason reason, const char *why)
@@ -89,6 +93,7 @@ refuse(struct client *c, const struct packet_publish *p,
 		    NULL);
 }
 
+/* v5 [MQTT-3.3.2-7]: they end with the client */
 static char **WORKER_THREAD
 taken_aliases(struct client *c)
 {
@@ -99,7 +104,10 @@ taken_aliases(struct client *c)
 	return a->taken;
 }
 
-/* v5 3.3.2.3.4: set an alias, or use one. */
+/*
+ * v5 3.3.2.3.4: set an alias, or use one. v5 [MQTT-3.3.2-11] [MQTT-3.2.2-17]
+ * [MQTT-3.2.2-18]
+ */
 static enum mqtt_reason WORKER_THREAD
 resolve_alias(struct client *c, struct packet_publish *p)
 {
@@ -244,6 +252,7 @@ check_content(struct client *c, const struct packet_publish *p,
  * The properties that go on with the message, v5 [MQTT-3.3.2-4]
  * [MQTT-3.3.2-15] [MQTT-3.3.2-17] [MQTT-3.3.2-20]: all but those between the
  * client and us.
+ * v5 [MQTT-3.3.2-16] [MQTT-3.3.2-18]
  */
 static struct slice
 forwarded_properties(struct home *h, const struct properties *props)
@@ -263,6 +272,7 @@ forwarded_properties(struct home *h, const struct properties *props)
 	return buf_slice(&h->scratch);
 }
 
+/* v5 [MQTT-3.3.1-3], v3.1.1 [MQTT-3.3.1-3]: DUP stays here */
 static struct message *
 make_message(struct client *c, const struct packet_publish *p)
 {

@@ -160,6 +160,10 @@ is_denied(const struct wanted *w)
 	return w->n_asked > 0 && w->n_denied == w->n_asked;
 }
 
+/*
+ * v5 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6], v3.1.1
+ * [MQTT-3.9.3-1]
+ */
 static void WORKER_THREAD
 finish(struct home *h, struct pending_subscribe *ps)
 {
@@ -269,7 +273,10 @@ lesser(unsigned a, unsigned b)
 	return (uint8_t)(a < b ? a : b);
 }
 
-/* Subscribe to one filter; the code for SUBACK. */
+/*
+ * Subscribe to one filter; the code for SUBACK. v5 [MQTT-3.8.4-3]
+ * [MQTT-3.8.4-4] [MQTT-3.8.4-7], v3.1.1 [MQTT-3.8.3-2]
+ */
 static uint8_t WORKER_THREAD
 subscribe(struct client *c, struct pending_subscribe *ps,
     const struct packet_filter *pf, uint32_t id)
@@ -337,6 +344,10 @@ client_on_subscribe(struct client *c, const struct frame *f)
 		finish(c->home, ps);
 }
 
+/*
+ * v5 [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-3], v3.1.1 [MQTT-3.10.4-3]:
+ * what is in flight goes on
+ */
 static uint8_t WORKER_THREAD
 unsubscribe(struct client *c, struct slice filter)
 {
@@ -350,6 +361,7 @@ unsubscribe(struct client *c, struct slice filter)
 	return MQTT_RC_SUCCESS;
 }
 
+/* v5 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] */
 void
 client_on_unsubscribe(struct client *c, const struct frame *f)
 {

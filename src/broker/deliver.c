@@ -77,7 +77,10 @@ output_is_full(const struct client *c)
 	return buf_len(&c->out) > c->home->broker->options->max_output_bytes;
 }
 
-/* v5 [MQTT-3.3.4-9]: as many as it takes, on this Network Connection */
+/*
+ * v5 [MQTT-3.3.4-9]: as many as it takes, on this Network Connection v5
+ * [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
+ */
 static bool
 can_send_acknowledged(const struct client *c)
 {
@@ -102,6 +105,8 @@ log_drop(const struct session *s, const char *why)
 /*
  * Send an outgoing at QoS > 0 now; it becomes the in-flight's. `shared` when
  * it is the message that the home is encoding.
+ * v5 [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-4.3.2-3] [MQTT-4.3.3-1]
+ * [MQTT-4.3.3-2] [MQTT-4.3.3-3], v3.1.1 [MQTT-4.3.2-1]
  */
 static void WORKER_THREAD
 send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
@@ -142,7 +147,10 @@ is_kept_out(const struct subscriber *sub, const struct message *m)
 	return sub->no_local && m->publisher == sub->session;
 }
 
-/* Fill in the Subscription Identifiers: the first, then those behind it. */
+/*
+ * Fill in the Subscription Identifiers: the first, then those behind it. v5
+ * [MQTT-3.3.4-5]
+ */
 static void
 set_ids(struct outgoing *o, const struct wish *w, const struct message *m)
 {
@@ -170,6 +178,7 @@ taken(const struct session *s, const struct outgoing *o)
 	return DELIVER_TAKEN | (s->stored_id != 0 ? DELIVER_STORED : 0);
 }
 
+/* v5 [MQTT-4.5.0-1], v3.1.1 [MQTT-3.1.2-5] [MQTT-4.5.0-1] */
 static unsigned WORKER_THREAD
 queue(struct home *h, struct session *s, struct outgoing *o)
 {
@@ -185,7 +194,11 @@ queue(struct home *h, struct session *s, struct outgoing *o)
 	return 0;
 }
 
-/* Does something older wait? Nothing overtakes it, whatever its QoS. */
+/*
+ * Does something older wait? Nothing overtakes it, whatever its QoS. v5
+ * [MQTT-4.6.0-5] [MQTT-4.6.0-6], v3.1.1 [MQTT-4.6.0-1] [MQTT-4.6.0-5]
+ * [MQTT-4.6.0-6]
+ */
 static bool
 waits(const struct session *s)
 {
@@ -262,6 +275,7 @@ offer(struct home *h, struct session *s, struct message *m,
  * One copy however many filters match: at the highest QoS granted (v3.1.1
  * [MQTT-3.3.5-1]), never above the message's own (v3.1.1 [MQTT-3.8.4-6]).
  * False when there is nothing to deliver.
+ * v5 [MQTT-3.3.4-2] [MQTT-3.8.4-8] [MQTT-4.8.2-3]
  */
 static bool
 make_wish(const struct message *m, struct wish *w)
@@ -278,7 +292,7 @@ make_wish(const struct message *m, struct wish *w)
 		wanted = true;
 		if (sub->qos > w->qos)
 			w->qos = sub->qos;
-		/* v5 [MQTT-3.3.1-12] [MQTT-3.3.1-13] */
+		/* v5 [MQTT-3.3.1-12] [MQTT-3.3.1-13], v3.1.1 [MQTT-3.3.1-9] */
 		w->retain |= sub->retain_as_published && m->retain;
 	}
 	if (w->qos > m->qos)
@@ -383,6 +397,7 @@ pump_feed(struct client *c, struct feed *f)
  * v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1]: what an earlier connection has not
  * acknowledged, with DUP (v3.1.1 [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1]). False
  * when there is more than the client takes now.
+ * v5 [MQTT-4.6.0-5], v3.1.1 [MQTT-4.6.0-1]
  */
 static bool WORKER_THREAD
 pump_again(struct client *c)

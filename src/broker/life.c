@@ -311,7 +311,10 @@ life_cancel_will(struct home *h, struct session *s)
 	will_free(h, s);
 }
 
-/* Take the session apart; what is left to be told was told. */
+/*
+ * Take the session apart; what is left to be told was told. v3.1.1
+ * [MQTT-3.1.2-7]: retained messages stay
+ */
 static void WORKER_THREAD
 unmake(struct home *h, struct session **sp)
 {
@@ -350,6 +353,7 @@ life_drop_session(struct home *h, struct session **s)
 	unmake(h, s);
 }
 
+/* v5 [MQTT-3.1.2-8] [MQTT-3.1.2-10], v3.1.1 [MQTT-3.1.2-8] [MQTT-3.1.2-10] */
 static void WORKER_THREAD
 send_will(struct client *c, struct session *s)
 {
@@ -360,6 +364,10 @@ send_will(struct client *c, struct session *s)
 		publish_now(c->home, s, &c->will, c->will_expiry_s, 0);
 }
 
+/*
+ * v5 [MQTT-3.1.2-23] [MQTT-4.1.0-1] [MQTT-4.1.0-2], v3.1.1 [MQTT-4.1.0-1]
+ * [MQTT-4.1.0-2]
+ */
 void
 life_leave_session(struct client *c, bool with_will)
 {

@@ -37,6 +37,7 @@ struct pending_will {
 
 static void end_will_if_done(struct home *h, struct pending *p) WORKER_THREAD;
 
+/* v5 [MQTT-3.3.1-8], v3.1.1 [MQTT-3.3.1-12] */
 static void WORKER_THREAD
 retain(struct home *h, struct message *m, const char *owner)
 {

@@ -85,6 +85,7 @@ registry_find(struct registry *r, struct slice client_id)
 	return handle;
 }
 
+/* v5 [MQTT-3.1.3-2], v3.1.1 [MQTT-3.1.3-2] */
 uint64_t
 registry_claim(struct registry *r, struct session *session)
 {

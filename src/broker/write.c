@@ -118,6 +118,10 @@ write_publish(struct client *c, const struct message *m,
 	buf_append_slice(&c->out, message_payload(m));
 }
 
+/*
+ * v5 [MQTT-3.3.2-3] [MQTT-4.3.1-1], v3.1.1 [MQTT-3.3.2-3] [MQTT-4.3.1-1]:
+ * under the topic that it came on, DUP 0
+ */
 static void
 encode_once(struct client *c, const struct message *m, const struct outgoing *o,
     struct encoded *e)

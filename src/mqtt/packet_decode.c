@@ -37,7 +37,8 @@ header_ok(const struct frame *f, unsigned version)
 
 	/* v5 [MQTT-2.1.3-1] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
 	 * [MQTT-3.14.1-1] [MQTT-3.15.1-1], v3.1.1 [MQTT-2.2.2-1]
-	 * [MQTT-2.2.2-2] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1] */
+	 * [MQTT-2.2.2-2] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
+	 * [MQTT-3.14.1-1] */
 	return (f->flags & mask) == wanted && length_ok(f, version);
 }
 
@@ -318,11 +319,11 @@ check_options(unsigned options, struct slice filter, unsigned version)
 {
 	bool is_v5 = version == MQTT_V5;
 
-	/* v5 [MQTT-3.8.3-5], v3.1.1 [MQTT-3-8.3-4] */
+	/* v5 [MQTT-3.8.3-5], v3.1.1 [MQTT-3.8.3-4] */
 	if ((options & (is_v5 ? SUBSCRIBE_RESERVED : SUBSCRIBE_RESERVED_V3)) !=
 	    0)
 		return MQTT_RC_MALFORMED_PACKET;
-	/* v5 3.8.3.1, v3.1.1 [MQTT-3-8.3-4] */
+	/* v5 3.8.3.1, v3.1.1 [MQTT-3.8.3-4] */
 	if ((options & SUBSCRIBE_QOS) == 3)
 		return is_v5 ? MQTT_RC_PROTOCOL_ERROR
 			     : MQTT_RC_MALFORMED_PACKET;

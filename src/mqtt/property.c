@@ -158,7 +158,7 @@ check(const struct property *p, unsigned packet_type, uint64_t set)
 	/* v5 2.2.2.2: an identifier that is not valid here is malformed */
 	if ((rules[p->id].packets >> packet_type & 1) == 0)
 		return MQTT_RC_MALFORMED_PACKET;
-	/* v5 [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] */
+	/* v5 [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-3.3.2-19] */
 	if (is_text && !(utf8_valid(p->value) && utf8_valid(p->name)))
 		return MQTT_RC_MALFORMED_PACKET;
 	/* v5 3.1.2.11, 3.3.2.3, ...: "to include ... more than once" */
@@ -168,7 +168,7 @@ check(const struct property *p, unsigned packet_type, uint64_t set)
 		return p->id == MQTT_PROP_TOPIC_ALIAS
 		    ? MQTT_RC_TOPIC_ALIAS_INVALID
 		    : MQTT_RC_PROTOCOL_ERROR;
-	/* v5 [MQTT-3.3.2-14] [MQTT-4.7.3-1] */
+	/* v5 [MQTT-3.3.2-13] [MQTT-3.3.2-14] [MQTT-4.7.3-1] */
 	if (p->id == MQTT_PROP_RESPONSE_TOPIC && !is_topic_name(p->value))
 		return MQTT_RC_PROTOCOL_ERROR;
 	return MQTT_RC_SUCCESS;

@@ -100,6 +100,7 @@ reader_binary(struct reader *r)
 	return reader_bytes(r, reader_u16(r));
 }
 
+/* v5 [MQTT-1.5.4-3], v3.1.1 [MQTT-1.5.3-3]: a byte order mark stays */
 struct slice
 reader_string(struct reader *r)
 {

@@ -66,6 +66,7 @@ log_failure(const struct listener_options *o, int error)
 	    o->address, o->port, strerror(-error));
 }
 
+/* v5 [MQTT-4.2.0-1] */
 int
 listener_open(const struct listener_options *o)
 {

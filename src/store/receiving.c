@@ -48,6 +48,7 @@ receiving_add(struct receiving *r, uint16_t packet_id, uint8_t qos,
 	return e;
 }
 
+/* v5 [MQTT-4.3.3-12] [MQTT-4.3.3-13] */
 void
 receiving_hold(struct receiving *r, struct received *e)
 {

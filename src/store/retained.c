@@ -218,6 +218,10 @@ retained_restore(struct retained *r, struct message *m, uint64_t order)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/*
+ * v5 [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7], v3.1.1 [MQTT-3.3.1-7]
+ * [MQTT-3.3.1-11]
+ */
 bool
 retained_set(struct retained *r, struct message *m, size_t max)
 {

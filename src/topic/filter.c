@@ -63,6 +63,7 @@ parse_share(struct filter *out)
 	return out->share.len > 0 && !has_any(out->share, "+#\0", 3);
 }
 
+/* v5 [MQTT-4.7.0-1], v3.1.1 [MQTT-4.7.1-2] [MQTT-4.7.1-3] */
 bool
 filter_parse(struct slice full, struct filter *out)
 {
@@ -85,6 +86,7 @@ begins_with_wildcard(struct slice filter)
 	return filter.len > 0 && (filter.ptr[0] == '+' || filter.ptr[0] == '#');
 }
 
+/* v5 [MQTT-4.7.3-4], v3.1.1 [MQTT-4.7.3-4]: byte by byte */
 bool
 filter_match(struct slice filter, struct slice topic)
 {

@@ -112,7 +112,10 @@ Test(client, is_not_silent_while_it_is_not_read)
 
 /* --- DISCONNECT and what else ends the connection ----------------------- */
 
-/* v3.1.1 [MQTT-3.14.1-1] [MQTT-3.14.4-2], v5 [MQTT-3.14.1-1] [MQTT-3.14.4-2] */
+/*
+ * v3.1.1 [MQTT-3.14.1-1] [MQTT-3.14.4-2], v5 [MQTT-3.14.1-1] [MQTT-3.14.4-2],
+ * v5 [MQTT-3.14.4-1], v3.1.1 [MQTT-3.14.4-1]
+ */
 Test(client, goes_with_disconnect)
 {
 	static const struct {
@@ -189,7 +192,13 @@ Test(client, goes_with_disconnect)
 	}
 }
 
-/* v5 [MQTT-3.14.2-3], [MQTT-3.1.2-24] */
+/*
+ * v5 [MQTT-3.14.2-3], [MQTT-3.1.2-24], v5 [MQTT-3.2.2-19] [MQTT-3.4.2-2]
+ * [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3]
+ * [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-2] [MQTT-3.11.2-1]
+ * [MQTT-3.11.2-2] [MQTT-3.14.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-2]
+ * [MQTT-3.15.2-3]
+ */
 Test(client, is_told_why_in_as_many_words_as_it_takes)
 {
 	static const char *const cases[][2] = {

@@ -44,7 +44,10 @@ expect_all(const struct broker_options *o, const struct outcome *c, size_t n)
 	" { Receive Maximum=20 Maximum Packet Size=100000"                     \
 	" Topic Alias Maximum=64"
 
-/* v3.1.1 [MQTT-3.2.2-1] [MQTT-3.2.2-2]; v5 [MQTT-3.2.2-2] */
+/*
+ * v3.1.1 [MQTT-3.2.2-1] [MQTT-3.2.2-2]; v5 [MQTT-3.2.2-2], v5 [MQTT-3.1.4-5]
+ * [MQTT-3.2.0-1] [MQTT-3.2.0-2], v3.1.1 [MQTT-3.1.4-4]
+ */
 Test(client_connect, is_accepted_in_every_version)
 {
 	static const struct outcome cases[] = {
@@ -71,7 +74,10 @@ Test(client_connect, is_accepted_in_every_version)
 	expect_all(&o, cases, countof(cases));
 }
 
-/* v3.1.1 [MQTT-3.1.0-1] [MQTT-3.1.4-1] [MQTT-3.2.2-5] [MQTT-3.2.2-6] */
+/*
+ * v3.1.1 [MQTT-3.1.0-1] [MQTT-3.1.4-1] [MQTT-3.2.2-5] [MQTT-3.2.2-6], v5
+ * [MQTT-3.1.4-6] [MQTT-3.2.2-7] [MQTT-3.14.0-1]
+ */
 Test(client_connect, is_refused_as_each_version_has_it)
 {
 	static const struct outcome cases[] = {
@@ -245,7 +251,10 @@ Test(client_connect, is_refused_while_nats_is_away_if_so_configured)
 	node_free(&n);
 }
 
-/* v5 [MQTT-3.1.3-6] [MQTT-3.2.2-16] */
+/*
+ * v5 [MQTT-3.1.3-6] [MQTT-3.2.2-16], v5 [MQTT-3.1.2-28] [MQTT-3.2.2-17]
+ * [MQTT-3.2.2-20] [MQTT-3.2.2-22]
+ */
 Test(client_connect, tells_a_v5_client_what_it_could_not_know)
 {
 	struct broker_options o = node_options();
@@ -368,7 +377,8 @@ present(struct node *n, unsigned home, const char *connect)
 }
 
 /* v3.1.1 [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2]
- * [MQTT-3.2.2-3]; v5 [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] */
+ * [MQTT-3.2.2-3]; v5 [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6],
+ * v5 [MQTT-3.1.4-4] [MQTT-3.2.2-3], v3.1.1 [MQTT-3.1.4-3] */
 Test(client_connect, finds_the_session_that_was_kept)
 {
 #define V311_CLEAN "10 [<MQTT> 04 02 0000 <id>]"

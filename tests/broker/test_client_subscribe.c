@@ -8,7 +8,8 @@
 
 /* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-4] [MQTT-3.8.4-5]
  * [MQTT-3.9.3-1], v5 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5]
- * [MQTT-3.8.4-6] [MQTT-3.9.3-1] */
+ * [MQTT-3.8.4-6] [MQTT-3.9.3-1],
+ * v5 [MQTT-2.2.1-6], v3.1.1 [MQTT-2.3.1-7] [MQTT-3.8.3-2] */
 Test(client_subscribe, is_answered_with_a_code_for_each_filter)
 {
 	static const struct {

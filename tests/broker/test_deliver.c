@@ -9,7 +9,10 @@
 
 /* --- at which QoS, and how often ---------------------------------------- */
 
-/* v3.1.1 [MQTT-3.8.4-6], v5 [MQTT-3.8.4-8]: the lower of the two */
+/*
+ * v3.1.1 [MQTT-3.8.4-6], v5 [MQTT-3.8.4-8]: the lower of the two v5
+ * [MQTT-4.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2], v3.1.1 [MQTT-4.3.1-1]
+ */
 Test(deliver, is_at_the_lower_qos)
 {
 	for (unsigned granted = 0; granted <= 2; granted++) {
@@ -227,7 +230,10 @@ Test(deliver, goes_on_when_the_client_acknowledges)
 	node_free(&n);
 }
 
-/* v5 [MQTT-3.3.4-9] [MQTT-4.9.0-2]: the smaller of both maxima */
+/*
+ * v5 [MQTT-3.3.4-9] [MQTT-4.9.0-2]: the smaller of both maxima v5
+ * [MQTT-3.3.4-10] [MQTT-4.9.0-1]
+ */
 Test(deliver, keeps_to_the_receive_maximum)
 {
 	static const struct {
@@ -257,7 +263,10 @@ Test(deliver, keeps_to_the_receive_maximum)
 	}
 }
 
-/* v5 [MQTT-4.3.3-4]: after an error no PUBREL; the message is over */
+/*
+ * v5 [MQTT-4.3.3-4]: after an error no PUBREL; the message is over v5
+ * [MQTT-4.4.0-2]
+ */
 Test(deliver, is_over_when_a_v5_client_refuses)
 {
 	struct node *n = node_new();

@@ -222,7 +222,7 @@ Test(life, ends_with_a_will_that_is_retained_if_so_wanted)
 	}
 }
 
-/* v5 3.1.3.2: the properties travel with it. */
+/* v5 3.1.3.2: the properties travel with it. v5 [MQTT-3.1.3-10] */
 Test(life, ends_with_a_will_and_its_properties)
 {
 	struct node *n = node_new();
@@ -261,7 +261,10 @@ Test(life, of_a_will_begins_when_it_is_published)
 	node_free(&n);
 }
 
-/* v5 [MQTT-3.1.3-9] 3.1.3.2.2: the delay, or the end of the session */
+/*
+ * v5 [MQTT-3.1.3-9] 3.1.3.2.2: the delay, or the end of the session v5
+ * [MQTT-3.1.2-7]
+ */
 Test(life, ends_with_a_will_after_its_delay)
 {
 	static const struct {

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+/* v5 [MQTT-3.1.3-2], v3.1.1 [MQTT-3.1.3-2] */
 Test(registry, gives_an_identifier_to_one_session_only)
 {
 	struct registry *r = registry_new();

@@ -14,6 +14,7 @@ def closed_without_connack(client):
     return client.expect_close() == []
 
 
+# v5 [MQTT-4.2.0-1]
 def test_a_plain_connect_is_accepted(bridge):
     client = bridge.socket()
     connack = client.connect(f"{bridge.tag}-plain")
@@ -76,6 +77,8 @@ IDENTIFIERS = {
 }
 
 
+# v5 [MQTT-3.1.3-5]
+# v3.1.1 [MQTT-3.1.3-3] [MQTT-3.1.3-4] [MQTT-3.1.3-5]
 @pytest.mark.parametrize("name", IDENTIFIERS)
 def test_any_utf8_is_an_identifier(bridge, name):
     client = bridge.mqtt(IDENTIFIERS[name], will=Will(bridge.topic("will")))
@@ -150,6 +153,7 @@ FIRST_PACKETS = {
 }
 
 
+# v5 [MQTT-3.1.0-1]
 @pytest.mark.parametrize("name", FIRST_PACKETS)
 def test_the_first_packet_is_connect(bridge, name):
     # v3.1.1 [MQTT-3.1.0-1]
@@ -169,6 +173,7 @@ def test_what_was_sent_before_connect_has_no_effect(bridge):
     assert subscriber.messages_until(bridge.topic("end")) == []
 
 
+# v5 [MQTT-3.1.0-2]
 def test_a_second_connect_closes(bridge):
     # v3.1.1 [MQTT-3.1.0-2]
     client = bridge.mqtt("twice")

@@ -63,6 +63,8 @@ def test_every_subscriber_gets_a_copy(bridge):
         assert (m.payload, m.qos) == (b"all", i % 2)
 
 
+# v5 [MQTT-3.3.2-3]
+# v3.1.1 [MQTT-3.3.2-3]
 def test_a_message_goes_to_no_other_topic(bridge):
     subscriber, publisher = bridge.mqtt(), bridge.mqtt()
     subscriber.subscribe(bridge.topic("a/b"), bridge.topic("end"))
@@ -72,6 +74,8 @@ def test_a_message_goes_to_no_other_topic(bridge):
     assert subscriber.messages_until(bridge.topic("end")) == []
 
 
+# v5 [MQTT-4.6.0-5] [MQTT-4.6.0-6]
+# v3.1.1 [MQTT-4.6.0-5]
 @pytest.mark.parametrize("qos", [0, 1])
 def test_order_of_one_publisher_is_kept(bridge, qos):
     subscriber, publisher = bridge.mqtt(), bridge.mqtt()
@@ -92,6 +96,8 @@ def test_order_is_kept_over_both_qos(bridge):
     assert [m.qos for m in got] == [0, 1] * 150
 
 
+# v5 [MQTT-3.3.4-1]
+# v3.1.1 [MQTT-3.3.4-1]
 def test_pubacks_come_in_order(bridge):
     # v3.1.1 [MQTT-4.6.0-2]
     publisher = bridge.mqtt()
@@ -124,6 +130,7 @@ def test_a_repeated_publish_is_acknowledged_again(bridge):
     publisher.publish(bridge.topic("a"), b"x", qos=1, packet_id=7, dup=True)
 
 
+# v5 [MQTT-3.3.1-3]
 def test_dup_of_a_publisher_is_not_passed_on(bridge):
     # v3.1.1 [MQTT-3.3.1-3]
     subscriber, publisher = bridge.mqtt(), bridge.mqtt()

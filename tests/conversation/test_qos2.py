@@ -62,6 +62,7 @@ def test_a_repeated_publish_is_delivered_once(bridge, publisher):
     assert payloads(subscriber.messages(2)) == [b"once", b"next"]
 
 
+# v5 [MQTT-4.3.3-13]
 def test_a_repeated_pubrel_is_answered(bridge, publisher):
     publisher.publish(bridge.topic("a"), b"x", qos=2, packet_id=5)
     for packet_id in (5, 5, 77):
@@ -160,6 +161,7 @@ def test_an_unreceived_publish_is_repeated(bridge, device, publisher):
         assert again.dup and again.qos == 2
 
 
+# v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.3.3-7]
 def test_after_pubrec_only_pubrel_is_repeated(bridge, device, publisher):
     # v3.1.1 [MQTT-4.3.3-1] [MQTT-4.4.0-1]
     client = device()
@@ -192,6 +194,7 @@ def test_a_repeated_pubrec_is_answered(bridge, device, publisher):
     client.ping()
 
 
+# v3.1.1 [MQTT-4.6.0-3] [MQTT-4.6.0-4]
 def test_unfinished_ones_come_back_in_order(bridge, device, publisher):
     client = device()
     client.subscribe(bridge.topic("a"), qos=2)

@@ -66,6 +66,7 @@ def test_the_newest_one_is_kept(bridge, publisher):
     assert retained(bridge, "a") == {"a": b"9"}
 
 
+# v5 [MQTT-3.3.1-8]
 def test_what_is_not_retained_changes_nothing(bridge, publisher):
     # v3.1.1 [MQTT-3.3.1-12]
     publisher.publish(bridge.topic("a"), b"kept", retain=True)
@@ -101,6 +102,7 @@ def test_every_subscribe_brings_it_again(bridge, publisher):
         assert (m.payload, m.retain) == (b"kept", True)
 
 
+# v3.1.1 [MQTT-3.1.2-7]
 def test_it_survives_its_publisher(bridge):
     for how in ("disconnect", "close"):
         publisher = bridge.mqtt()

@@ -47,6 +47,8 @@ def test_a_persistent_session_is_present_the_second_time(device):
         client.disconnect()
 
 
+# v5 [MQTT-4.1.0-1] [MQTT-4.1.0-2]
+# v3.1.1 [MQTT-4.1.0-2]
 def test_a_session_outlives_a_lost_connection(device):
     device().close()
     assert device().connack.session_present
@@ -102,6 +104,8 @@ def test_an_unsubscribe_is_kept(bridge, device, publisher):
     assert device().messages_until(bridge.topic("end")) == []
 
 
+# v5 [MQTT-4.5.0-1]
+# v3.1.1 [MQTT-4.5.0-1]
 @pytest.mark.parametrize("how", ["disconnect", "close"])
 def test_qos_1_waits_for_the_client(bridge, device, publisher, how):
     # v3.1.1 [MQTT-3.1.2-5]
@@ -194,6 +198,8 @@ def test_a_message_for_several_filters_waits_once(bridge, device, publisher):
 
 # Unacknowledged messages
 
+# v5 [MQTT-3.3.1-1]
+# v3.1.1 [MQTT-3.3.1-1]
 def test_unacknowledged_messages_are_repeated_on_reconnect(bridge, device,
                                                            publisher):
     # v3.1.1 [MQTT-4.4.0-1]

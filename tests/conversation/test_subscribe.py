@@ -70,6 +70,7 @@ def test_a_hundred_filters_in_one_subscribe(bridge):
     assert [m.topic for m in client.messages(100)] == [f for f, _ in filters]
 
 
+# v5 [MQTT-3.8.4-3]
 def test_subscribing_again_replaces_the_qos(bridge):
     # v3.1.1 [MQTT-3.8.4-3]
     client, publisher = bridge.mqtt(), bridge.mqtt()
@@ -82,6 +83,8 @@ def test_subscribing_again_replaces_the_qos(bridge):
     assert client.messages_until(bridge.topic("end")) == []
 
 
+# v5 [MQTT-3.10.4-3]
+# v3.1.1 [MQTT-3.10.4-3]
 def test_unsubscribe_ends_delivery(bridge):
     client, publisher = bridge.mqtt(), bridge.mqtt()
     client.subscribe(*map(bridge.topic, ("a", "b", "c", "end")), qos=1)

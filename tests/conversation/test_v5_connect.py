@@ -55,6 +55,7 @@ def test_an_empty_identifier_is_assigned_one(bridge):
     assert len(ids) == 2 and None not in ids and "" not in ids
 
 
+# v5 [MQTT-3.1.3-7]
 def test_an_assigned_identifier_can_be_used(bridge):
     client = bridge.mqtt("", V5, session_expiry=60)
     client_id = client.connack.prop("assigned_client_id")
@@ -74,6 +75,7 @@ def test_a_keep_alive_may_be_shortened(start):
         assert connack.prop("server_keep_alive") == given
 
 
+# v5 [MQTT-3.1.3-8] [MQTT-3.1.4-2] [MQTT-4.13.2-1]
 def test_an_identifier_that_is_too_long(start):
     b = start.bridge({"limits": {"max_client_id_length": 30}})
     b.mqtt("i" * 30, V5)

@@ -210,6 +210,7 @@ def test_aliases_end_with_the_connection(bridge, five):
     assert client.expect_close()[-1].code in (0x82, 0x94)
 
 
+# v5 [MQTT-3.1.2-26]
 def test_aliases_of_the_server(bridge, five):
     # v5 [MQTT-3.1.2-26]
     client, publisher = five(topic_alias_maximum=2), five()
@@ -231,6 +232,7 @@ def test_aliases_of_the_server(bridge, five):
     assert used > 10
 
 
+# v5 [MQTT-3.1.2-27]
 def test_no_aliases_unless_they_are_wanted(bridge, five):
     client, publisher = five(), five()
     client.subscribe(bridge.topic("#"))

@@ -71,6 +71,7 @@ def test_retain_as_published(bridge, five):
         assert kept.message().retain == retain
 
 
+# v5 [MQTT-3.8.4-4]
 @pytest.mark.parametrize("option,first,again", [
     (0, True, True), (RETAIN_IF_NEW, True, False),
     (RETAIN_NEVER, False, False)], ids=["always", "if new", "never"])
@@ -164,6 +165,7 @@ def test_unsuback_tells_what_was_there(bridge, five):
                               bridge.topic("a")) == [0, 0x11, 0x11]
 
 
+# v5 [MQTT-3.8.4-7]
 def test_suback_tells_what_was_granted(bridge, five):
     client = five()
     codes = client.subscribe((bridge.topic("a"), 0), (bridge.topic("b"), 1),

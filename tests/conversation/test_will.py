@@ -28,6 +28,7 @@ def nothing_for(heir, bridge):
     return heir.messages_until(bridge.topic("end")) == []
 
 
+# v3.1.1 [MQTT-3.1.2-12]
 @pytest.mark.parametrize("qos", [0, 1])
 def test_a_dropped_connection_publishes_it(bridge, heir, qos):
     # v3.1.1 [MQTT-3.1.2-8]

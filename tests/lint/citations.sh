@@ -7,10 +7,11 @@
 # The form is "v5 [MQTT-3.3.1-4]" or "v3.1.1 [MQTT-3.3.1-4]" in a comment;
 # several numbers may follow one version, and two versions may share a number
 # ("v3.1.1 and v5 [MQTT-4.7.3-1]"). statements-*.txt list what a Server has to do
-# with. The uncited ones are listed, which is information; a number that does
-# not exist, or comes without its version in src/, is an offence.
+# with; doc/conformance.md says why some need no citation. One that stands in
+# neither place is an offence, as is a number that does not exist, or comes
+# without its version in src/.
 #
-# CITATIONS=full lists the uncited; otherwise only the counts are shown.
+# CITATIONS=full lists the excused ones as well.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${0%/*}/lib.sh"
@@ -59,6 +60,13 @@ numbers() {
 	esac | sort -u
 }
 
+# excused: "version number" for each that doc/conformance.md gives a reason for.
+excused() {
+	awk '/^- v/ { v = $2; for (i = 3; i <= NF && $i ~ /^\[MQTT/; i++)
+		print v, substr($i, 2, index($i, "]") - 2) }' doc/conformance.md
+}
+
+excused >"$scratch/excused"
 cited src >"$scratch/src"
 cited tests >"$scratch/tests"
 
@@ -81,6 +89,14 @@ for version in v3.1.1 v5; do
 	echo "$version: $(wc -l <"$scratch/known") statements," \
 	    "$(wc -l <"$scratch/in-src") cited in src/," \
 	    "$(wc -l <"$scratch/in-tests") named in tests/"
+	awk -v v="$version" '$1 == v { print $2 }' "$scratch/excused" |
+	    sort -u >"$scratch/reasons"
+	for where in src tests; do
+		comm -23 "$scratch/known" "$scratch/in-$where" |
+		    comm -23 - "$scratch/reasons" |
+		    sed "s|.*|$version [&] is cited nowhere in $where/|" |
+		    offend_lines
+	done
 	[ "${CITATIONS:-}" = full ] || continue
 	comm -23 "$scratch/known" "$scratch/in-src" | sed 's/^/  not in src: /'
 	comm -23 "$scratch/known" "$scratch/in-tests" |

@@ -143,6 +143,7 @@ expect_errors(const struct error *e, size_t n)
 		    "version %u: %s", e->version, e->wire);
 }
 
+/* v3.1.1 [MQTT-3.1.2-11] */
 Test(packet_decode, refuses_bad_connects)
 {
 	static const struct error errors[] = {
@@ -247,6 +248,7 @@ Test(packet_decode, says_the_version_that_it_does_not_know)
 	cr_expect_eq(packet_decode_connect(&f, &p), VERSION);
 }
 
+/* v5 [MQTT-3.1.3-1], v3.1.1 [MQTT-3.1.3-1] */
 Test(packet_decode, reads_the_members_of_a_connect)
 {
 	struct packet_connect p;
@@ -478,6 +480,7 @@ Test(packet_decode, reads_every_form_of_an_acknowledgement)
 	cr_expect(slice_eq(p.properties.reason_string, SLICE("full")));
 }
 
+/* v3.1.1 [MQTT-3.8.3-4] */
 Test(packet_decode, refuses_bad_subscribes)
 {
 	static const struct error errors[] = {

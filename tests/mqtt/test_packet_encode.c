@@ -31,6 +31,7 @@ teardown(void)
 
 TestSuite(packet_encode, .fini = teardown);
 
+/* v5 [MQTT-2.2.2-1] */
 Test(packet_encode, gives_back_the_bytes_of_every_sample)
 {
 	struct any_packet p;
@@ -146,6 +147,7 @@ Test(packet_encode, sends_no_dup_at_qos_0)
 	expect_wire("30 [<a>]");
 }
 
+/* v5 [MQTT-2.2.1-2], v3.1.1 [MQTT-2.3.1-5] */
 Test(packet_encode, says_where_the_packet_identifier_is)
 {
 	static const unsigned versions[] = { MQTT_V31, MQTT_V311, MQTT_V5 };

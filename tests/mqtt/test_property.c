@@ -226,6 +226,7 @@ Test(property, cut_anywhere_is_malformed)
 	buf_fini(&b);
 }
 
+/* v5 [MQTT-3.3.2-19] */
 Test(property, text_is_utf8_and_data_is_anything)
 {
 	static const char *const bad[] = { "0002 c328", "0001 00" };
@@ -254,6 +255,7 @@ Test(property, text_is_utf8_and_data_is_anything)
 	    MQTT_RC_MALFORMED_PACKET);
 }
 
+/* v5 [MQTT-3.3.2-13] */
 Test(property, response_topic_is_a_topic_name)
 {
 	static const char *const bad[] = { "08 <>", "08 <a/+>", "08 <#>",

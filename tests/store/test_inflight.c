@@ -30,6 +30,7 @@ finish(struct inflight *f, uint16_t id)
 	inflight_done(f, o);
 }
 
+/* v5 [MQTT-4.3.2-1] [MQTT-4.3.3-1], v3.1.1 [MQTT-4.3.2-1] */
 Test(inflight, hands_out_ascending_identifiers)
 {
 	struct inflight f = { 0 };
@@ -53,6 +54,7 @@ Test(inflight, does_not_begin_again_when_idle)
 	inflight_fini(&f);
 }
 
+/* v5 [MQTT-2.2.1-4] */
 Test(inflight, wraps_to_one_and_skips_what_is_in_use)
 {
 	struct inflight f = { .last_id = 65533 };
@@ -122,7 +124,10 @@ Test(inflight, walks_oldest_first_without_holes)
 	inflight_fini(&f);
 }
 
-/* One message that is never answered holds no memory for all the others. */
+/*
+ * One message that is never answered holds no memory for all the others. v5
+ * [MQTT-4.3.2-3] [MQTT-4.3.3-3]
+ */
 Test(inflight, closes_the_holes_behind_one_that_stays)
 {
 	struct inflight f = { 0 };

@@ -44,6 +44,7 @@ match(struct retained *r, const char *filter)
 	return s;
 }
 
+/* v5 [MQTT-3.3.1-5], v3.1.1 [MQTT-3.3.1-7] */
 Test(retained, keeps_the_newest_of_each_topic)
 {
 	struct retained *r = retained_new();
@@ -58,7 +59,7 @@ Test(retained, keeps_the_newest_of_each_topic)
 	retained_free(&r);
 }
 
-/* v3.1.1 [MQTT-3.3.1-10] */
+/* v3.1.1 [MQTT-3.3.1-10], v5 [MQTT-3.3.1-6] [MQTT-3.3.1-7] */
 Test(retained, is_cleared_by_an_empty_payload)
 {
 	struct retained *r = retained_new();

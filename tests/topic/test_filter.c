@@ -53,6 +53,7 @@ Test(filter, is_taken_apart)
 	}
 }
 
+/* v5 [MQTT-4.7.1-1] [MQTT-4.7.1-2] */
 Test(filter, is_refused_when_malformed)
 {
 	static const char *const cases[] = { "", "a+", "+a", "a/b+", "++", "a#",
@@ -173,6 +174,7 @@ Test(filter, leading_wildcard_does_not_match_a_dollar_topic)
 	expect_matches(cases, countof(cases));
 }
 
+/* v5 [MQTT-4.7.3-4], v3.1.1 [MQTT-4.7.3-4] */
 Test(filter, matches_as_the_naive_matcher_does)
 {
 	static const char *const marks[] = { "a", "b", "/", "+", "#", "$" };

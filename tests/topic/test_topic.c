@@ -6,6 +6,10 @@
 
 #include "base/attr.h"
 
+/*
+ * v5 [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3], v3.1.1
+ * [MQTT-4.7.1-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
+ */
 Test(topic, is_valid_unless_the_specification_says_no)
 {
 	static uint8_t text[TOPIC_MAX + 1];
