@@ -26,6 +26,9 @@
 /* An AUTH before we know who sends it. */
 #define AUTH_MAX           8192
 
+/* What a DISCONNECT has beside its properties, at most. */
+#define DISCONNECT_ROOM 10
+
 static void WORKER_THREAD
 on_connect_timeout(struct timer *t, void *arg)
 {
@@ -320,6 +323,35 @@ client_close(struct client *c, enum mqtt_reason reason, const char *why)
 	if (c->version == MQTT_V5 && c->state == CLIENT_ONLINE)
 		send_disconnect(c, reason, text);
 	client_end(c, reason != MQTT_RC_SUCCESS, text);
+}
+
+/* False: there is no room for it in a packet of this client. */
+static bool WORKER_THREAD
+send_reference(struct client *c, struct slice reference)
+{
+	struct buf *props = &c->home->scratch;
+
+	(void)client_reason_string(c, "the server shuts down", reference.len);
+	property_put_slice(props, MQTT_PROP_SERVER_REFERENCE, reference);
+	if (buf_len(props) + DISCONNECT_ROOM > c->max_packet_size)
+		return false; /* v5 [MQTT-3.1.2-24] */
+	packet_encode_disconnect(&c->out, c->version, MQTT_DISCONNECT,
+	    MQTT_RC_USE_ANOTHER_SERVER, buf_slice(props));
+	home_count(c->home, answers_out);
+	return true;
+}
+
+void
+client_send_away(struct client *c)
+{
+	struct slice reference =
+	    slice_str(c->home->broker->options->server_reference);
+
+	if (reference.len > 0 && c->version == MQTT_V5 &&
+	    c->state == CLIENT_ONLINE && send_reference(c, reference))
+		client_end(c, true, "sent to another server");
+	else
+		client_close(c, MQTT_RC_SERVER_SHUTTING_DOWN, NULL);
 }
 
 void

@@ -131,6 +131,11 @@ void client_touch(struct client *c) WORKER_THREAD;
 void client_close(struct client *c, enum mqtt_reason reason,
     const char *why) WORKER_THREAD;
 /*
+ * The server stops: where another one takes over, v5 clients are told which,
+ * v5 4.11.
+ */
+void client_send_away(struct client *c) WORKER_THREAD;
+/*
  * The same without another word to the client, after a CONNACK that refuses
  * or a DISCONNECT of its own. `with_will`: the Will is to be published.
  */

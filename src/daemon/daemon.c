@@ -92,6 +92,7 @@ fill_broker_options(struct daemon *d)
 		.max_sessions = c->limits.max_sessions,
 		.max_retained = c->limits.max_retained,
 		.max_logins = c->limits.max_logins,
+		.server_reference = c->server.server_reference,
 		.sys_interval_s = c->server.sys_interval_s,
 		.users = c->auth.users,
 		.acl = c->auth.acl,

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "daemon/config.h"
 #include "daemon/nearest.h"
 #include "daemon/option_kind.h"
@@ -165,6 +166,15 @@ check_header(const char *text)
 		p++;
 	return p > text && *p == '\0' ? NULL
 				      : "header names, separated by commas";
+}
+
+/* It must fit into a DISCONNECT. */
+static const char *
+check_reference(const char *text)
+{
+	if (strlen(text) <= 1000 && utf8_valid(slice_str(text)))
+		return NULL;
+	return "at most 1000 bytes of UTF-8";
 }
 
 static const char *

@@ -288,7 +288,7 @@ on_close_all(struct mail *mail, void *owner)
 	(void)owner;
 	o->to->closes = true;
 	LIST_FOREACH(c, &o->to->conns, entry)
-		client_close(&c->client, MQTT_RC_SERVER_SHUTTING_DOWN, NULL);
+		client_send_away(&c->client);
 	free(o);
 }
 

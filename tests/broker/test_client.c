@@ -330,3 +330,55 @@ Test(client, may_go_while_it_is_not_read)
 	bus_hears_nothing(n, 0);
 	node_free(&n);
 }
+
+/* What a device with these properties hears when the server stops. */
+static void
+expect_sent_away(const char *reference, unsigned version, const char *props,
+    const char *heard)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d, *e;
+
+	o.server_reference = reference;
+	n = node_new_with(&o);
+	d = device_new(n, 0);
+	e = device_online(n, 0, MQTT_V311, "e", true);
+	device_subscribe(e, "will", 0);
+	if (version == MQTT_V5)
+		device_say(d, "10 [<MQTT> 05 06 0000 %s <d> [] <will> <x>]",
+		    props);
+	else
+		device_say(d, "10 [<MQTT> 04 06 0000 <d> <will> <x>]");
+	cr_assert_eq(device_next(d)->type, MQTT_CONNACK);
+	client_send_away(device_client(d));
+	node_run(n);
+	if (heard != NULL)
+		device_hears(d, heard);
+	device_hears_it_closed(d);
+	device_hears(e, "PUBLISH qos=0 topic=will payload=x");
+	node_free(&n);
+}
+
+/* v5 4.11; what the client cannot take it is not sent: v5 [MQTT-3.1.2-24] */
+Test(client, is_sent_to_another_server_if_there_is_one)
+{
+	static const char shutting_down[] =
+	    "DISCONNECT reason=0x8b (server shutting down) { Reason "
+	    "String=server shutting down }";
+
+	expect_sent_away("b c:1884", MQTT_V5, "[]",
+	    "DISCONNECT reason=0x9c (use another server) { Reason String=the "
+	    "server shuts down Server Reference=b c:1884 }");
+	expect_sent_away("b", MQTT_V5, "[17 00]",
+	    "DISCONNECT reason=0x9c (use another server) { Server Reference=b "
+	    "}");
+	expect_sent_away("b", MQTT_V5, "[27 00000040]",
+	    "DISCONNECT reason=0x9c (use another server) { Server Reference=b "
+	    "}");
+	expect_sent_away("a.server.of.a.very.long.name.example.org", MQTT_V5,
+	    "[27 00000020]", "DISCONNECT reason=0x8b (server shutting down)");
+	expect_sent_away("", MQTT_V5, "[]", shutting_down);
+	expect_sent_away(NULL, MQTT_V5, "[]", shutting_down);
+	expect_sent_away("b", MQTT_V311, "", NULL);
+}

@@ -228,6 +228,18 @@ def test_a_shutdown_is_told(start):
     assert b.daemon.wait() == 0
 
 
+def test_a_shutdown_sends_to_another_server(start):
+    # v5 4.11
+    b = start.bridge({"server": {"server_reference": "b.example c:1884"}})
+    client, old = b.mqtt(version=V5), b.mqtt()
+    b.daemon.signal(signal.SIGTERM)
+    last = client.expect_close()[-1]
+    assert last.code == 0x9C
+    assert last.prop("server_reference") == "b.example c:1884"
+    assert old.expect_close() == []
+    assert b.daemon.wait() == 0
+
+
 def test_reason_strings_may_be_unwanted(bridge):
     """Request Problem Information 0 leaves them out of all but three."""
     client = bridge.mqtt(version=V5, request_problem_information=0)
