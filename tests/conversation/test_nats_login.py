@@ -201,3 +201,83 @@ def test_a_server_that_nobody_signed_is_not_trusted(start, certificates):
     client.subscribe("a")
     client.publish("a", b"local")
     assert client.message().payload == b"local"
+
+
+# An operator, an account and a user, made for this test alone.
+OPERATOR = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJpYXQiOjE3MDAwMDAwMDA"
+    "sImlzcyI6Ik9CWUMyNkZBUlhaV1dVTkRJNUJORUpIQ0dRUUNKN0I1U1VJS0lETTc3Wkc0T"
+    "Vg0RDdPVFNSRlA0IiwibmFtZSI6Im9wZXJhdG9yIiwic3ViIjoiT0JZQzI2RkFSWFpXV1V"
+    "OREk1Qk5FSkhDR1FRQ0o3QjVTVUlLSURNNzdaRzRNWDREN09UU1JGUDQiLCJuYXRzIjp7I"
+    "nR5cGUiOiJvcGVyYXRvciIsInZlcnNpb24iOjJ9LCJqdGkiOiJUTlpNS081VElENTIySzV"
+    "MM1BJTVM1VUI1SEFRUVFFQU9GUkVTSUVBVjRIQjdVS1pVUlpBIn0.lreByWU1v8EIwXcQk"
+    "RqAx_UfmIzOHJpYx1gSn375eBZ9fPOUUo43CaoctPDaYogq_N_Gr_W78Nkvra7DdJBEBg"
+)
+ACCOUNT_KEY = "AA4IC4IB3I2A7IFSGSF57RTJVMBQMZS4CLOJOHM3PJV6NPXLKILCQNHQ"
+ACCOUNT = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJpYXQiOjE3MDAwMDAwMDA"
+    "sImlzcyI6Ik9CWUMyNkZBUlhaV1dVTkRJNUJORUpIQ0dRUUNKN0I1U1VJS0lETTc3Wkc0T"
+    "Vg0RDdPVFNSRlA0IiwibmFtZSI6ImFjY291bnQiLCJzdWIiOiJBQTRJQzRJQjNJMkE3SUZ"
+    "TR1NGNTdSVEpWTUJRTVpTNENMT0pPSE0zUEpWNk5QWExLSUxDUU5IUSIsIm5hdHMiOnsid"
+    "HlwZSI6ImFjY291bnQiLCJsaW1pdHMiOnsic3VicyI6LTEsImRhdGEiOi0xLCJwYXlsb2F"
+    "kIjotMSwiaW1wb3J0cyI6LTEsImV4cG9ydHMiOi0xLCJ3aWxkY2FyZHMiOnRydWUsImNvb"
+    "m4iOi0xLCJsZWFmIjotMX0sImRlZmF1bHRfcGVybWlzc2lvbnMiOnsicHViIjp7fSwic3V"
+    "iIjp7fX0sInZlcnNpb24iOjJ9LCJqdGkiOiJRRzRVM1M3QUpYTk1TRUFPWlhVR1IySlRGN"
+    "VlIWlpIU1VWVlNYTUw1R0NGSTRLM0VFSkxRIn0.i6S04Hc6BD1xq3PywsKAhaCR6LHSB_2"
+    "0BkCZQkmPD5TPHXdnj9rxMxxmYlZeIdWlvtPk601WI4cG_pU4Eq5pBw"
+)
+USER = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJpYXQiOjE3MDAwMDAwMDA"
+    "sImlzcyI6IkFBNElDNElCM0kyQTdJRlNHU0Y1N1JUSlZNQlFNWlM0Q0xPSk9ITTNQSlY2T"
+    "lBYTEtJTENRTkhRIiwibmFtZSI6InVzZXIiLCJzdWIiOiJVQk1YRlhYWE1GSURGUkZaQUg"
+    "zQUNDUlRFSUREWFhFU1VMSFA2RlNKRjZNVkcyU0RMRFZCR1JPUiIsIm5hdHMiOnsidHlwZ"
+    "SI6InVzZXIiLCJwdWIiOnt9LCJzdWIiOnt9LCJzdWJzIjotMSwiZGF0YSI6LTEsInBheWx"
+    "vYWQiOi0xLCJ2ZXJzaW9uIjoyfSwianRpIjoiV0lGNUE3VU5SNVo2QUMzRlFBVENOQU8zT"
+    "zZEM0c1WEg2RVhBQURTQ1RESU5FMkpMRkVRUSJ9.kKsOJ2MNL7y9wRKkFck4i0Z3x8U6im"
+    "Uf0-Z1qu4MhtY2BO3udzEmTAOKbwsgs5IHlgx59ecscdr71JQ6Gt32Dg"
+)
+SEED = "SUAKZJ2A43L365QLWNJAMZPZHQ3WKLGAQMVGMMDSHNMTA5CFUSILP6WVGA"
+
+OPERATOR_MODE = """
+operator: %s
+resolver: MEMORY
+resolver_preload: { %s: %s }
+""" % (OPERATOR, ACCOUNT_KEY, ACCOUNT)
+
+
+def creds(seed):
+    return ("-----BEGIN NATS USER JWT-----\n%s\n"
+            "------END NATS USER JWT------\n\n"
+            "-----BEGIN USER NKEY SEED-----\n%s\n"
+            "------END USER NKEY SEED------\n" % (USER, seed))
+
+
+def test_a_credentials_file(start, tmp_path):
+    """Two nodes, which see each other only if NATS lets both in."""
+    file = tmp_path / "user.creds"
+    file.write_text(creds(SEED))
+    nats_server = start.nats_server(OPERATOR_MODE)
+    one, two = (start.join(start.daemon(nats_server, {
+        "nats": {"creds_file": str(file)}}), nats_server) for _ in range(2))
+    publisher, subscriber = one.mqtt(), two.mqtt()
+    subscriber.subscribe("a")
+
+    def arrives():
+        publisher.publish("a", b"x")
+        subscriber.ping()
+        return subscriber.pending
+
+    until(arrives, "a message from node to node")
+    for b in (one, two):
+        assert SEED not in b.daemon.log_text()
+
+
+def test_a_credentials_file_of_somebody_else(start, tmp_path):
+    """The seed does not belong to the JWT: NATS says no, and so does the log."""
+    file = tmp_path / "user.creds"
+    other = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+    file.write_text(creds(other))
+    nats_server = start.nats_server(OPERATOR_MODE)
+    daemon = start.daemon(nats_server, {"nats": {"creds_file": str(file)}})
+    daemon.wait_log("cannot connect to NATS: Authorization Violation")
+    assert other not in daemon.log_text()

@@ -508,3 +508,33 @@ def test_clients_come_and_go_while_nats_flaps(start):
         t.join()
     assert not failures
     nats.responds(b.nats(), "mqtt.retained.request", "x")
+
+
+def cluster(start):
+    """Two servers that know of each other; the URL of the first only."""
+    routes = [free_port() for _ in range(2)]
+    config = """cluster {{ name: c, host: "127.0.0.1", port: {},
+        routes: ["nats-route://127.0.0.1:{}"] }}"""
+    return [start.nats_server(config.format(routes[i], routes[1 - i]))
+            for i in range(2)]
+
+
+def test_it_goes_to_a_server_that_it_was_told_of(start):
+    """It knows one by its configuration, and the other from that one."""
+    one, two = cluster(start)
+    for server in (one, two):
+        server.wait_log("Route connection created")
+    b = start.join(start.daemon(one), one)
+    b.linked()
+    client = b.mqtt()
+    client.subscribe("a", qos=1)
+    one.kill()
+    n = two.client()
+
+    def arrives():
+        n.publish("a", b"x")
+        client.ping()
+        return client.pending
+
+    until(arrives, "a message by the other server")
+    b.daemon.wait_log(f"at nats://127.0.0.1:{two.port}")
