@@ -260,6 +260,10 @@ const scenarios = {
   async alias () {
     if (!v5) return
     const sub = await connect({ properties: { topicAliasMaximum: 10 } })
+    let aliased = 0
+    sub.on('packetreceive', p => {
+      if (p.cmd === 'publish' && p.properties && p.properties.topicAlias) aliased++
+    })
     await sub.subscribeAsync(topic('#'), { qos: 1 })
     const pub = await connect({ autoAssignTopicAlias: true })
     let short = 0
@@ -275,6 +279,8 @@ const scenarios = {
       assert.strictEqual(m.payload, String(i))
     }
     assert.ok(short > 20, `${short} without a topic`)
+    // The daemon did the same: MQTT.js has put the topics in again.
+    assert.ok(aliased > 20, `${aliased} with an alias`)
   },
 
   async refused () {
