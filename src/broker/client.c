@@ -278,8 +278,8 @@ client_reason_string(struct client *c, const char *why, size_t len)
 }
 
 /*
- * v5 [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1], v3.1.1 [MQTT-3.2.2-5]
- * [MQTT-4.8.0-2]: what has been said is the last
+ * v5 [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1], v3.1.1 [MQTT-3.2.2-5]:
+ * what has been said is the last
  */
 void
 client_end(struct client *c, bool with_will, const char *why)

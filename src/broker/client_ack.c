@@ -64,7 +64,7 @@ on_puback(struct client *c, const struct packet_ack *p)
 		    "PUBACK for a QoS 2 message");
 }
 
-/* v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.3.3-7], v3.1.1 [MQTT-4.6.0-4] */
+/* v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6] */
 static void WORKER_THREAD
 on_pubrec(struct client *c, const struct packet_ack *p)
 {
@@ -123,10 +123,6 @@ on_pubrel(struct client *c, const struct packet_ack *p)
 	send_ack(c, MQTT_PUBCOMP, p->packet_id, reason);
 }
 
-/*
- * v3.1.1 [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]: answered in the order
- * in which they came
- */
 void
 client_on_ack(struct client *c, const struct frame *f)
 {

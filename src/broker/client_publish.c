@@ -25,8 +25,8 @@ answer_type(uint8_t qos)
 }
 
 /*
- * v5 [MQTT-3.3.4-1] [MQTT-3.3.4-10] [MQTT-4.3.2-4] [MQTT-4.3.2-5]
- * [MQTT-4.3.3-8] [MQTT-4.3.3-9], v3.1.1 [MQTT-3.3.4-1]
+ * v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8]
+ * [MQTT-4.3.3-9], v3.1.1 [MQTT-3.3.4-1]
  */
 void
 client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
@@ -105,7 +105,7 @@ taken_aliases(struct client *c)
 }
 
 /*
- * v5 3.3.2.3.4: set an alias, or use one. v5 [MQTT-3.3.2-11] [MQTT-3.2.2-17]
+ * v5 3.3.2.3.4: set an alias, or use one. v5 [MQTT-3.3.2-12] [MQTT-3.2.2-17]
  * [MQTT-3.2.2-18]
  */
 static enum mqtt_reason WORKER_THREAD

@@ -78,8 +78,9 @@ output_is_full(const struct client *c)
 }
 
 /*
- * v5 [MQTT-3.3.4-9]: as many as it takes, on this Network Connection v5
- * [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
+ * v5 [MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2]: as many as it takes, on
+ * this Network Connection. Only PUBLISH asks: v5 [MQTT-3.3.4-10]
+ * [MQTT-4.9.0-3].
  */
 static bool
 can_send_acknowledged(const struct client *c)
@@ -196,8 +197,7 @@ queue(struct home *h, struct session *s, struct outgoing *o)
 
 /*
  * Does something older wait? Nothing overtakes it, whatever its QoS. v5
- * [MQTT-4.6.0-5] [MQTT-4.6.0-6], v3.1.1 [MQTT-4.6.0-1] [MQTT-4.6.0-5]
- * [MQTT-4.6.0-6]
+ * [MQTT-4.6.0-5] [MQTT-4.6.0-6], v3.1.1 [MQTT-4.6.0-5] [MQTT-4.6.0-6]
  */
 static bool
 waits(const struct session *s)
@@ -395,9 +395,9 @@ pump_feed(struct client *c, struct feed *f)
 
 /*
  * v3.1.1 [MQTT-4.4.0-1], v5 [MQTT-4.4.0-1]: what an earlier connection has not
- * acknowledged, with DUP (v3.1.1 [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1]). False
- * when there is more than the client takes now.
- * v5 [MQTT-4.6.0-5], v3.1.1 [MQTT-4.6.0-1]
+ * acknowledged, with DUP (v3.1.1 [MQTT-3.3.1-1], v5 [MQTT-3.3.1-1]), expired
+ * or not (v5 [MQTT-4.3.3-7]). False when there is more than the client takes
+ * now.
  */
 static bool WORKER_THREAD
 pump_again(struct client *c)

@@ -85,7 +85,8 @@ alias_of(struct client *c, const struct message *m, const struct outgoing *o,
 	struct client_aliases *a;
 	uint16_t alias;
 
-	if (c->alias_max == 0) /* v5 [MQTT-3.1.2-26] [MQTT-3.1.2-27] */
+	/* v5 [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] */
+	if (c->alias_max == 0)
 		return 0;
 	a = client_aliases(c);
 	if (a->given == NULL)

@@ -66,7 +66,7 @@ log_failure(const struct listener_options *o, int error)
 	    o->address, o->port, strerror(-error));
 }
 
-/* v5 [MQTT-4.2.0-1] */
+/* v5 [MQTT-4.2.0-1], v3.1.1 [MQTT-7.1.1-1] */
 int
 listener_open(const struct listener_options *o)
 {

@@ -372,7 +372,7 @@ Test(client_publish, need_not_be_the_text_it_says)
 
 /* --- topic aliases ------------------------------------------------------ */
 
-/* v5 [MQTT-3.3.2-7] [MQTT-3.3.2-12], v5 [MQTT-3.2.2-18] [MQTT-3.3.2-11] */
+/* v5 [MQTT-3.3.2-7] [MQTT-3.3.2-12] [MQTT-3.2.2-18] */
 Test(client_publish, may_use_an_alias_for_its_topic)
 {
 	struct node *n = node_new();

@@ -231,8 +231,8 @@ Test(deliver, goes_on_when_the_client_acknowledges)
 }
 
 /*
- * v5 [MQTT-3.3.4-9] [MQTT-4.9.0-2]: the smaller of both maxima v5
- * [MQTT-3.3.4-10] [MQTT-4.9.0-1]
+ * v5 [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-1] [MQTT-4.9.0-2]: the
+ * smaller of both maxima
  */
 Test(deliver, keeps_to_the_receive_maximum)
 {
@@ -404,7 +404,7 @@ Test(deliver, answers_nats_after_a_reconnect)
 
 /* --- a client that is away ---------------------------------------------- */
 
-/* v3.1.1 [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-4.6.0-6],
+/* v3.1.1 [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT-4.6.0-6],
  * v5 [MQTT-4.4.0-1] */
 Test(deliver, is_repeated_with_dup_to_a_client_that_is_back)
 {
@@ -682,7 +682,8 @@ Test(deliver, says_how_long_a_message_is_good)
 	node_free(&n);
 }
 
-/* Delivery had begun, so it goes on; but it is good for nothing more. */
+/* Delivery had begun, so it goes on, as v5 [MQTT-4.3.3-7] has it at QoS 2; but
+ * it is good for nothing more. */
 Test(deliver, repeats_a_message_that_has_expired_as_such)
 {
 	struct node *n = node_new();

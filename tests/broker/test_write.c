@@ -51,6 +51,7 @@ Test(write, sends_a_topic_once_to_a_client_that_wants_aliases)
 	node_free(&n);
 }
 
+/* v5 [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] */
 Test(write, gives_no_more_aliases_than_it_may)
 {
 	struct broker_options o = node_options();

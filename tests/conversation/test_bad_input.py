@@ -90,7 +90,7 @@ def bystander(bridge):
     assert client.pending == []
 
 
-# v3.1.1 [MQTT-1.5.3-1] [MQTT-1.5.3-2] [MQTT-4.8.0-2]
+# v3.1.1 [MQTT-1.5.3-1] [MQTT-1.5.3-2]
 @pytest.mark.parametrize("name", BAD_PACKETS)
 def test_bad_packets_close_the_connection(bridge, bystander, name):
     # v3.1.1 [MQTT-4.8.0-1]

@@ -16,6 +16,7 @@ def closed_without_connack(client):
 
 # v5 [MQTT-4.2.0-1]
 def test_a_plain_connect_is_accepted(bridge):
+    # v3.1.1 [MQTT-7.1.1-1]
     client = bridge.socket()
     connack = client.connect(f"{bridge.tag}-plain")
     assert connack.flags == 0 and connack.body == b"\0\0"

@@ -99,7 +99,6 @@ def test_order_is_kept_over_both_qos(bridge):
 # v5 [MQTT-3.3.4-1]
 # v3.1.1 [MQTT-3.3.4-1]
 def test_pubacks_come_in_order(bridge):
-    # v3.1.1 [MQTT-4.6.0-2]
     publisher = bridge.mqtt()
     sent = [publisher.send_publish(bridge.topic("a"), qos=1)
             for _ in range(100)]

@@ -161,7 +161,7 @@ def test_an_unreceived_publish_is_repeated(bridge, device, publisher):
         assert again.dup and again.qos == 2
 
 
-# v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.3.3-7]
+# v5 [MQTT-4.3.3-5] [MQTT-4.3.3-6]
 def test_after_pubrec_only_pubrel_is_repeated(bridge, device, publisher):
     # v3.1.1 [MQTT-4.3.3-1] [MQTT-4.4.0-1]
     client = device()
@@ -194,7 +194,6 @@ def test_a_repeated_pubrec_is_answered(bridge, device, publisher):
     client.ping()
 
 
-# v3.1.1 [MQTT-4.6.0-3] [MQTT-4.6.0-4]
 def test_unfinished_ones_come_back_in_order(bridge, device, publisher):
     client = device()
     client.subscribe(bridge.topic("a"), qos=2)
