@@ -19,8 +19,13 @@ static void WORKER_THREAD
 send_ack(struct client *c, unsigned type, uint16_t packet_id,
     enum mqtt_reason reason)
 {
+	const char *why = reason >= MQTT_RC_UNSPECIFIED_ERROR
+	    ? mqtt_reason_text(reason)
+	    : NULL;
+
+	/* v5 [MQTT-3.6.2-2] [MQTT-3.7.2-2] */
 	packet_encode_ack(&c->out, c->version, type, packet_id, reason,
-	    (struct slice){ 0 });
+	    client_reason_string(c, why, 0));
 	home_count(c->home, answers_out);
 	client_touch(c);
 }

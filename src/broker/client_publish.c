@@ -39,6 +39,8 @@ client_answer_publish(struct client *c, uint8_t qos, uint16_t packet_id,
 	/* v5 [MQTT-3.4.2-1] [MQTT-3.5.2-1]: no "packet too large" in there */
 	if (!mqtt_reason_legal(reason, answer_type(qos)))
 		reason = MQTT_RC_QUOTA_EXCEEDED;
+	if (why == NULL && reason >= MQTT_RC_UNSPECIFIED_ERROR)
+		why = mqtt_reason_text(reason);
 	/* v3.1.1 [MQTT-4.3.2-2], [MQTT-4.3.3-2] */
 	packet_encode_ack(&c->out, c->version, answer_type(qos), packet_id,
 	    reason, client_reason_string(c, why, 0));

@@ -353,9 +353,12 @@ unsubscribe(struct client *c, struct slice filter)
 {
 	struct subscription *sub =
 	    session_find_subscription(c->session, filter);
+	struct filter parts;
 
 	if (sub == NULL)
-		return MQTT_RC_NO_SUBSCRIPTION_EXISTED;
+		return filter_parse(filter, &parts)
+		    ? MQTT_RC_NO_SUBSCRIPTION_EXISTED
+		    : MQTT_RC_TOPIC_FILTER_INVALID;
 	/* v3.1.1 [MQTT-3.10.4-1] [MQTT-3.10.4-2] */
 	life_leave_subscription(c->home, c->session, &sub);
 	return MQTT_RC_SUCCESS;
@@ -368,19 +371,25 @@ client_on_unsubscribe(struct client *c, const struct frame *f)
 	struct packet_subscribe p;
 	struct packet_filter pf;
 	struct buf codes = { 0 };
+	const char *why = NULL;
+	uint8_t code;
 	enum mqtt_reason rc = packet_decode_subscribe(f, c->version, &p);
 
 	if (rc != MQTT_RC_SUCCESS) {
 		client_close(c, rc, "UNSUBSCRIBE");
 		return;
 	}
-	while (packet_next_filter(&p.topics, MQTT_UNSUBSCRIBE, &pf))
-		buf_append_byte(&codes, unsubscribe(c, pf.filter));
+	while (packet_next_filter(&p.topics, MQTT_UNSUBSCRIBE, &pf)) {
+		code = unsubscribe(c, pf.filter);
+		if (code >= MQTT_RC_UNSPECIFIED_ERROR)
+			why = mqtt_reason_text(code);
+		buf_append_byte(&codes, code);
+	}
 	if (c->session->stored_id != 0)
 		promise_gate(c, promise_newest(c->home));
 	/* v3.1.1 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] */
 	packet_encode_suback(&c->out, c->version, MQTT_UNSUBACK, p.packet_id,
-	    buf_slice(&codes), (struct slice){ 0 });
+	    buf_slice(&codes), client_reason_string(c, why, buf_len(&codes)));
 	home_count(c->home, answers_out);
 	client_touch(c);
 	buf_fini(&codes);

@@ -369,6 +369,10 @@ result_text(enum bus_result result)
 		return "no stream has this subject";
 	case BUS_TIMEOUT:
 		return "nobody acknowledged in time";
+	case BUS_DOWN:
+		return "its connection to NATS is gone";
+	case BUS_REFUSED:
+		return "a stream has refused it";
 	case BUS_DENIED:
 		return "NATS does not permit it";
 	case BUS_UNSENDABLE:

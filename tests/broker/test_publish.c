@@ -32,7 +32,8 @@ struct answer {
 
 #define TIMED_OUT(type)                                                        \
 	BAD(type, "0x80 (unspecified error)", "nobody acknowledged in time")
-#define IS_DOWN(type) type " packet_id=7 reason=0x80 (unspecified error)"
+#define IS_DOWN(type)                                                          \
+	BAD(type, "0x80 (unspecified error)", "its connection to NATS is gone")
 #define DENIED(type)                                                           \
 	type " packet_id=7 reason=0x87 (not authorized) "                      \
 	     "{ Reason String=NATS does not permit it }"
@@ -64,8 +65,11 @@ static const struct answer answers[] = {
 	{ ACK_STREAM, BUS_TIMEOUT, NULL,
 	    { NONE, NONE, TIMED_OUT("PUBACK"), TIMED_OUT("PUBREC") } },
 	{ ACK_STREAM, BUS_REFUSED, NULL,
-	    { NONE, NONE, "PUBACK packet_id=7 reason=0x97 (quota exceeded)",
-		"PUBREC packet_id=7 reason=0x97 (quota exceeded)" } },
+	    { NONE, NONE,
+		BAD("PUBACK", "0x97 (quota exceeded)",
+		    "a stream has refused it"),
+		BAD("PUBREC", "0x97 (quota exceeded)",
+		    "a stream has refused it") } },
 	{ ACK_SERVER, BUS_OK, NULL, { OK_V3, REC_V3, OK_V5, REC_V5 } },
 	{ ACK_SERVER, BUS_TIMEOUT, NULL,
 	    { NONE, NONE, TIMED_OUT("PUBACK"), TIMED_OUT("PUBREC") } },

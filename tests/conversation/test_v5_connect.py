@@ -6,9 +6,10 @@ import signal
 import pytest
 
 from conversation.mqtt import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ,
-                               PUBLISH, SUBSCRIBE, V5, Will, binary,
-                               connect_packet, packet, properties,
-                               publish_packet, subscribe_packet, varint)
+                               PUBLISH, PUBREC, PUBREL, SUBSCRIBE, V5, Will,
+                               ack_packet, binary, connect_packet, packet,
+                               properties, publish_packet, subscribe_packet,
+                               unsubscribe_packet, varint)
 
 
 @pytest.fixture(autouse=True)
@@ -244,13 +245,31 @@ def test_reason_strings_may_be_unwanted(bridge):
     """Request Problem Information 0 leaves them out of all but three."""
     client = bridge.mqtt(version=V5, request_problem_information=0)
     client.subscribe("$JS/x")
-    client.unsubscribe("never")
+    client.unsubscribe("never", "a#")
+    client.send(ack_packet(PUBREL, 77, version=V5))
+    assert client.next().properties == []
     client.publish("$JS/x", qos=1)
     client = bridge.mqtt(version=V5, request_problem_information=0)
     client.send_subscribe("$JS/x", bridge.topic("a"))
     suback = client.next()
     assert suback.codes[0] >= 0x80 and suback.codes[1] == 0
     assert suback.properties == []
+
+
+def test_every_refusal_has_a_reason_string(bridge):
+    # v5 [MQTT-3.6.2-2] [MQTT-3.7.2-2] [MQTT-3.11.2-1]
+    client = bridge.mqtt(version=V5)
+    for data, code in (
+            (ack_packet(PUBREL, 77, version=V5), 0x92),
+            (ack_packet(PUBREC, 77, version=V5), 0x92),
+            (publish_packet("$JS/x", b"", 1, packet_id=1, version=V5), 0x87),
+            (publish_packet("$JS/x", b"", 2, packet_id=2, version=V5), 0x87),
+            (unsubscribe_packet(3, ["never", "a#"], V5), 0x8F),
+            (subscribe_packet(3, [("a", 0), ("a#", 0)], V5), 0x8F)):
+        client.send(data)
+        answer = client.next()
+        assert code in (answer.code, *getattr(answer, "codes", ()))
+        assert answer.prop("reason_string")
 
 
 def test_reason_strings_help(bridge):
