@@ -199,6 +199,16 @@ users_find(const struct users *u, struct slice name)
 			    : NULL;
 }
 
+bool
+users_agree(const struct users *a, const struct users *b, struct slice name)
+{
+	const struct user *x = users_find(a, name);
+	const struct user *y = users_find(b, name);
+
+	return x != NULL && y != NULL &&
+	    memcmp(&x->password, &y->password, sizeof(x->password)) == 0;
+}
+
 const struct password *
 users_decoy(const struct users *u)
 {

@@ -38,6 +38,9 @@ size_t users_count(const struct users *u) ANY_THREAD;
 /* NULL: nobody has this name. */
 const struct user *users_find(const struct users *u,
     struct slice name) ANY_THREAD;
+/* Has this user the same password in both? No when one does not have it. */
+bool users_agree(const struct users *a, const struct users *b,
+    struct slice name) ANY_THREAD;
 /*
  * For a name that nobody has: an entry that takes as long to check as others
  * do, so that time does not tell who exists.

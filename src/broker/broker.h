@@ -31,7 +31,7 @@ struct ack_rule {
 	enum ack_policy policy;
 };
 
-/* Borrowed for the life of the broker; filled by daemon/. */
+/* Borrowed for the life of the broker, each of them; filled by daemon/. */
 struct broker_options {
 	unsigned n_workers;
 	struct mapping mapping;
@@ -71,10 +71,11 @@ struct calls;
 struct shares;
 
 struct broker {
-	const struct broker_options *options; /* [I] */
-	struct index *index;                  /* [I] */
-	struct registry *registry;            /* [I] */
-	struct retained *retained;            /* [I] */
+	/* [a] another one after a reload; what needs a restart is the same */
+	_Atomic(const struct broker_options *) options;
+	struct index *index;       /* [I] */
+	struct registry *registry; /* [I] */
+	struct retained *retained; /* [I] */
 	pthread_mutex_t owned_lock;
 	struct hash owned;     /* [l] by User Name, identity = user */
 	struct calls *calls;   /* [I] from NATS, to be answered */

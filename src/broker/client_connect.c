@@ -543,6 +543,7 @@ client_on_connect(struct client *c, const struct frame *f)
 	const char *why = NULL;
 	char name[ASSIGNED_ID_LEN + 1];
 
+	c->rules = rules_newest(c->rules);
 	if (rc == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION) {
 		refuse_version(c, p.version);
 		return;

@@ -5,6 +5,16 @@
 #include "mqtt/packet.h"
 #include "topic/filter.h"
 
+const struct client_rules *
+rules_newest(const struct client_rules *r)
+{
+	const struct client_rules *newer;
+
+	while ((newer = atomic_load(&r->newer)) != NULL)
+		r = newer;
+	return r;
+}
+
 enum mqtt_reason
 rules_check_message(const struct client_rules *r, unsigned qos, bool retain,
     const char **why)

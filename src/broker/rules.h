@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/attr.h"
@@ -24,7 +25,13 @@ struct client_rules {
 	bool retain_available;
 	bool wildcard_available;
 	bool subscription_ids_available;
+	/* [a] What has come into force since; NULL: nothing. Whoever was told
+	 * of these keeps to them. */
+	_Atomic(const struct client_rules *) newer;
 };
+
+/* What is in force now, where `r` was. */
+const struct client_rules *rules_newest(const struct client_rules *r);
 
 /* May a client publish so, or have a Will like that? SUCCESS, or why not. */
 enum mqtt_reason rules_check_message(const struct client_rules *r, unsigned qos,

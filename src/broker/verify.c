@@ -60,7 +60,11 @@ on_done(struct mail *mail, void *owner)
 	struct verify *v = container_of(job, struct verify, job);
 	struct home *h = owner;
 	struct pending *p = pending_find(h, v->token);
-	bool is_good = v->is_good;
+	bool is_good = v->is_good &&
+	    (v->users == h->users || /* else: what does it say now? */
+		(h->users != NULL &&
+		    users_agree(v->users, h->users,
+			slice_of(v->bytes, v->user_len))));
 
 	atomic_fetch_sub(&h->broker->n_verifying, 1);
 	verify_free(v);

@@ -22,9 +22,12 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/home.h"
+#include "broker/renew.h"
 #include "broker/restore.h"
 #include "daemon/config.h"
 #include "daemon/process.h"
+#include "daemon/reload.h"
+#include "daemon/settings.h"
 #include "daemon/storage.h"
 #include "net/acceptor.h"
 #include "net/worker.h"
@@ -38,11 +41,11 @@
 #define LAME_DUCK_S 10
 
 struct daemon {
-	const struct config *config;
+	const struct config *config; /* what was started with */
 	struct event_base *base;
 	struct event *lame_duck;
-	struct ack_rule *ack_rules;
-	struct broker_options broker_options;
+	const struct config_source *source;
+	struct settings *settings; /* the newest */
 	struct bus_options bus_options;
 	struct waker **wakers;
 	struct listener_options *listeners;
@@ -56,56 +59,6 @@ struct daemon {
 	bool bus_runs;
 	unsigned workers_run;
 };
-
-static void
-fill_broker_options(struct daemon *d)
-{
-	const struct config *c = d->config;
-
-	d->ack_rules = xcalloc(c->n_ack_rows + 1, sizeof(*d->ack_rules));
-	for (size_t i = 0; i < c->n_ack_rows; i++)
-		d->ack_rules[i] =
-		    (struct ack_rule){ .filter = c->ack_rows[i].filter,
-			    .policy = c->ack_rows[i].policy };
-	d->broker_options = (struct broker_options){
-		.n_workers = c->server.workers,
-		.mapping = { .mode = c->mapping.mode,
-		    .topic_prefix = slice_str(c->mapping.topic_prefix),
-		    .subject_prefix = slice_str(c->mapping.subject_prefix) },
-		.ack = c->qos.ack,
-		.ack_rules = d->ack_rules,
-		.n_ack_rules = c->n_ack_rows,
-		.receive_maximum = c->qos.receive_maximum,
-		.max_inflight = c->qos.max_inflight,
-		.topic_alias_maximum_out = c->limits.topic_alias_maximum_out,
-		.max_packet_size = c->limits.max_packet_size,
-		.queue = { .max_queued_messages = c->limits.max_queued_messages,
-		    .max_queued_bytes = c->limits.max_queued_bytes },
-		.session_expiry_max_s = c->limits.session_expiry_max_s,
-		.keepalive_max_s = c->limits.keepalive_max_s,
-		.connect_timeout_ms = c->limits.connect_timeout_ms,
-		.max_output_bytes = c->limits.max_output_bytes,
-		.max_control_line = c->nats.max_control_line,
-		.max_topic_levels = c->limits.max_topic_levels,
-		.max_client_id_length = c->limits.max_client_id_length,
-		.max_subscriptions = c->limits.max_subscriptions,
-		.max_sessions = c->limits.max_sessions,
-		.max_retained = c->limits.max_retained,
-		.max_logins = c->limits.max_logins,
-		.server_reference = c->server.server_reference,
-		.sys_interval_s = c->server.sys_interval_s,
-		.users = c->auth.users,
-		.acl = c->auth.acl,
-		.queue_qos0 = c->limits.queue_qos0,
-		.check_payload_format = c->limits.check_payload_format,
-		.tolerate_receive_maximum =
-		    c->qos.receive_maximum_exceeded == EXCEEDED_WARN,
-		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
-		.identity_user = c->nats.identity == IDENTITY_USER,
-		.refuse_when_down = c->nats.when_down == WHEN_DOWN_REFUSE,
-		.send_client_id = c->nats.send_client_id,
-	};
-}
 
 static void
 fill_wakers(struct daemon *d)
@@ -125,20 +78,6 @@ fill_bus_options(struct daemon *d)
 	d->bus_options.worker_wakers = d->wakers;
 }
 
-static struct client_rules
-listener_rules(const struct config *c, const struct config_listener *l)
-{
-	return (struct client_rules){
-		.listener = l->name,
-		.protocols = l->protocols,
-		.is_open = config_admits_anonymous(c, l),
-		.max_qos = l->max_qos,
-		.retain_available = l->retain_available,
-		.wildcard_available = l->wildcard_available,
-		.subscription_ids_available = l->subscription_ids_available,
-	};
-}
-
 static void
 fill_acceptor_options(struct daemon *d)
 {
@@ -150,7 +89,7 @@ fill_acceptor_options(struct daemon *d)
 			.name = c->listeners[i].name,
 			.address = c->listeners[i].address,
 			.port = c->listeners[i].port,
-			.rules = listener_rules(c, &c->listeners[i]),
+			.rules = d->settings->rules[i],
 			.max_connections = c->listeners[i].max_connections,
 			.backlog = c->listeners[i].backlog,
 		};
@@ -185,14 +124,68 @@ start_lame_duck(struct daemon *d)
 }
 
 static void MAIN_THREAD
+renew_log(const struct config *was, const struct config *now)
+{
+	int error;
+
+	log_set_level(now->log.level);
+	if (strcmp(was->log.file, now->log.file) == 0)
+		return;
+	error = log_open(now->log.file);
+	if (error < 0)
+		log_error("reload: log file %s: %s", now->log.file,
+		    strerror(-error));
+}
+
+static void MAIN_THREAD
+renew_listeners(struct daemon *d, const struct settings *s)
+{
+	for (size_t i = 0; i < d->config->n_listeners; i++) {
+		const struct config_listener *l =
+		    reload_find_listener(s->config,
+			d->config->listeners[i].name);
+
+		if (l != NULL)
+			acceptor_renew(d->acceptor, i,
+			    &s->rules[l - s->config->listeners],
+			    l->max_connections);
+	}
+	acceptor_set_max(d->acceptor, s->config->limits.max_connections);
+}
+
+/* All of it is good by now, and none of this can fail. */
+static void MAIN_THREAD
+apply(struct daemon *d, struct config *c)
+{
+	const struct config *was = d->settings->config;
+
+	d->settings = settings_new(c, d->settings);
+	renew_log(was, c);
+	renew_listeners(d, d->settings);
+	broker_renew(d->broker, &d->settings->broker);
+	log_notice("reload: done");
+}
+
+static void MAIN_THREAD
+reload(struct daemon *d)
+{
+	struct config *c;
+
+	process_notify(PROCESS_RELOADING, NULL);
+	c = reload_config(d->source, d->config);
+	if (c != NULL)
+		apply(d, c);
+	process_notify(PROCESS_READY, NULL);
+}
+
+static void MAIN_THREAD
 on_signal(enum process_signal what, void *arg)
 {
 	struct daemon *d = arg;
 
 	switch (what) {
 	case PROCESS_RELOAD:
-		log_warning("reload: not available in this version; restart "
-			    "to apply a changed configuration");
+		reload(d);
 		break;
 	case PROCESS_REOPEN:
 		if (log_reopen() != 0)
@@ -236,8 +229,7 @@ prepare(struct daemon *d)
 	const struct config *c = d->config;
 	int error;
 
-	fill_broker_options(d);
-	d->broker = broker_new(&d->broker_options);
+	d->broker = broker_new(&d->settings->broker);
 	if (d->broker == NULL)
 		return -EMFILE;
 	fill_wakers(d);
@@ -319,7 +311,7 @@ start(struct daemon *d)
 static void MAIN_THREAD
 stop(struct daemon *d)
 {
-	unsigned timeout_ms = d->config->server.drain_timeout_ms;
+	unsigned timeout_ms = d->settings->config->server.drain_timeout_ms;
 
 	if (d->acceptor != NULL)
 		acceptor_stop(d->acceptor);
@@ -354,7 +346,7 @@ release(struct daemon *d)
 		bus_free(&d->bus);
 	free(d->wakers);
 	free(d->listeners);
-	free(d->ack_rules);
+	settings_free(&d->settings);
 	if (d->base != NULL)
 		event_base_free(d->base);
 }
@@ -403,9 +395,11 @@ take_pid_file(const struct config *c)
 }
 
 int
-daemon_run(const struct config *c)
+daemon_run(struct config *c, const struct config_source *source)
 {
-	struct daemon d = { .config = c, .storage = { .lock = -1 } };
+	struct daemon d = { .config = c,
+		.source = source,
+		.storage = { .lock = -1 } };
 	int error;
 
 	thread_assert_main();
@@ -414,6 +408,7 @@ daemon_run(const struct config *c)
 	process_raise_files();
 	if (take_pid_file(c) != 0)
 		return 1;
+	d.settings = settings_new(c, NULL);
 	error = serve(&d);
 	release(&d);
 	if (error != 0)

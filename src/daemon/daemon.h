@@ -5,9 +5,12 @@
 #include "base/thread.h"
 
 struct config;
+struct config_source;
 
 /*
  * Serve until told to stop. The log is open and the configuration resolved;
- * it is borrowed. Returns the exit status: 0 after a clean stop, else 1.
+ * both are borrowed. A reload reads the configuration's source again. Returns
+ * the exit status: 0 after a clean stop, else 1.
  */
-int daemon_run(const struct config *c) MAIN_THREAD;
+int daemon_run(struct config *c,
+    const struct config_source *source) MAIN_THREAD;

@@ -20,6 +20,7 @@
 #include "daemon/new_user.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
+#include "daemon/reload.h"
 #include "daemon/storage.h"
 
 #define DEFAULT_FILE SYSCONFDIR "/mqtt-nats.ini"
@@ -77,7 +78,8 @@ send_signal(const struct options *o, const struct config *c)
 }
 
 static int MAIN_THREAD
-run(struct config *c, const char *path, const struct config_report *report)
+run(struct config *c, const struct config_source *source,
+    const struct config_report *report)
 {
 	int err, status;
 
@@ -89,10 +91,11 @@ run(struct config *c, const char *path, const struct config_report *report)
 		return EXIT_FAILURE;
 	}
 	log_notice("%s starts, configured by %s", PACKAGE_STRING,
-	    path != NULL ? path : "built-in defaults (no file)");
+	    source->path != NULL ? source->path
+				 : "built-in defaults (no file)");
 	for (size_t i = 0; i < report->n_warnings; i++)
 		log_warning("%s", report->warnings[i]);
-	status = daemon_run(c);
+	status = daemon_run(c, source);
 	log_close();
 	return status;
 }
@@ -102,11 +105,13 @@ static int MAIN_THREAD
 act(const struct options *o)
 {
 	struct config_report report = { 0 };
-	const char *path = config_path(o);
+	const struct config_source source = { .path = config_path(o),
+		.overrides = o->overrides,
+		.n_overrides = o->n_overrides };
 	struct config *c;
 	int status;
 
-	c = config_load(path, o->overrides, o->n_overrides, &report);
+	c = config_load(source.path, o->overrides, o->n_overrides, &report);
 	if (c == NULL) {
 		print_lines(report.errors, report.n_errors, "");
 		status = EXIT_USAGE;
@@ -120,7 +125,7 @@ act(const struct options *o)
 		status = storage_dump(c, stdout, stderr);
 	} else {
 		config_resolve(c);
-		status = run(c, path, &report);
+		status = run(c, &source, &report);
 	}
 	config_free(&c);
 	config_report_fini(&report);

@@ -435,6 +435,32 @@ option_print(const struct option_row *o, const void *base, struct buf *out)
 	o->kind->print(o, place(o, base), out);
 }
 
+static bool
+prints_same(const struct option_row *o, const void *a, const void *b)
+{
+	struct buf x = { 0 }, y = { 0 };
+	bool same;
+
+	option_print(o, a, &x);
+	option_print(o, b, &y);
+	same = slice_eq(buf_slice(&x), buf_slice(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+	return same;
+}
+
+bool
+option_same(const struct option_row *o, const void *a, const void *b)
+{
+	const char *const *x = place(o, (void *)(uintptr_t)a);
+	const char *const *y = place(o, (void *)(uintptr_t)b);
+
+	/* What is not shown cannot be compared by how it shows. */
+	if (o->kind->is_secret || o->kind == &option_kind_url)
+		return strcmp(*x, *y) == 0;
+	return prints_same(o, a, b);
+}
+
 void
 option_fini(const struct option_row *o, void *base)
 {

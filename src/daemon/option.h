@@ -65,6 +65,8 @@ bool option_set(const struct option_row *o, void *base, const char *text,
  * is secret. */
 void option_print(const struct option_row *o, const void *base,
     struct buf *out);
+/* Do both have the same value, secrets too? */
+bool option_same(const struct option_row *o, const void *a, const void *b);
 /* Free and wipe the value. */
 void option_fini(const struct option_row *o, void *base);
 

@@ -24,10 +24,12 @@
 struct listener {
 	struct acceptor *acceptor;
 	const struct listener_options *options;
-	struct client_rules rules;
-	struct event *event; /* [acceptor] */
-	struct event *pause; /* [acceptor] */
+	struct client_rules rules;         /* [I] the first ones */
+	const struct client_rules *newest; /* [main] those in force */
+	struct event *event;               /* [acceptor] */
+	struct event *pause;               /* [acceptor] */
 	atomic_uint n_conns;
+	atomic_uint max_connections;
 	int fd;
 };
 
@@ -40,6 +42,7 @@ struct acceptor {
 	struct log_limit refusals;
 	struct log_limit errors;
 	struct acceptor_stats stats;
+	atomic_uint max_connections;
 	pthread_t thread;
 	bool runs;
 	unsigned next; /* worker to begin with */
@@ -76,8 +79,8 @@ choose_worker(struct acceptor *a)
 static bool
 is_full(struct acceptor *a, const struct listener *l)
 {
-	unsigned max = a->options->max_connections;
-	unsigned own = l->options->max_connections;
+	unsigned max = atomic_load(&a->max_connections);
+	unsigned own = atomic_load(&l->max_connections);
 	unsigned long held;
 
 	if ((max == 0 || n_connections(a) < max) &&
@@ -182,6 +185,8 @@ open_listener(struct acceptor *a, struct listener *l,
 	l->acceptor = a;
 	l->options = o;
 	l->rules = o->rules;
+	l->newest = &l->rules;
+	l->max_connections = o->max_connections;
 	l->fd = listener_open(o);
 	if (l->fd < 0)
 		return false;
@@ -216,6 +221,7 @@ acceptor_new(const struct acceptor_options *options)
 	struct acceptor *a = xcalloc(1, sizeof(*a));
 
 	a->options = options;
+	a->max_connections = options->max_connections;
 	a->listeners = xcalloc(options->n_listeners, sizeof(*a->listeners));
 	for (size_t i = 0; i < options->n_listeners; i++)
 		a->listeners[i].fd = -1;
@@ -262,6 +268,25 @@ acceptor_start(struct acceptor *a)
 		error = thread_start(&a->thread, run, a);
 	a->runs = error == 0;
 	return error;
+}
+
+void
+acceptor_renew(struct acceptor *a, size_t listener,
+    const struct client_rules *rules, unsigned max_connections)
+{
+	struct listener *l = &a->listeners[listener];
+	/* Constant for everybody else, but for this one member. */
+	struct client_rules *old = (struct client_rules *)(uintptr_t)l->newest;
+
+	atomic_store(&old->newer, rules);
+	l->newest = rules;
+	atomic_store(&l->max_connections, max_connections);
+}
+
+void
+acceptor_set_max(struct acceptor *a, unsigned max_connections)
+{
+	atomic_store(&a->max_connections, max_connections);
 }
 
 void

@@ -49,6 +49,13 @@ acceptor_start(struct acceptor *a) MAIN_THREAD
 MUST_CHECK;
 /* Close the sockets and end the thread; harmless when not started. */
 void acceptor_stop(struct acceptor *a) MAIN_THREAD;
+/*
+ * Other rules for who connects through this listener, and other limits, from
+ * now on. Everything is borrowed for the life of the acceptor.
+ */
+void acceptor_renew(struct acceptor *a, size_t listener,
+    const struct client_rules *rules, unsigned max_connections) MAIN_THREAD;
+void acceptor_set_max(struct acceptor *a, unsigned max_connections) MAIN_THREAD;
 /* After the workers have stopped: they count listeners' connections. */
 void acceptor_free(struct acceptor **a) MAIN_THREAD;
 const struct acceptor_stats *acceptor_stats(

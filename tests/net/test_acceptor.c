@@ -165,6 +165,34 @@ Test(acceptor, makes_room_when_one_goes_and_shares_out)
 	site_close(&s);
 }
 
+Test(acceptor, learns_of_other_limits_and_rules)
+{
+	static struct client_rules closed;
+	struct site s = { 0 };
+	int fds[4];
+
+	site_open(&s, 1, 0);
+	the_workers = s.crew->workers;
+	closed = s.listeners[0].rules;
+	closed.protocols = 0;
+	acceptor_set_max(s.acceptor, 3);
+	acceptor_renew(s.acceptor, 1, &s.listeners[1].rules, 1);
+	/* Two through the first, one through the second. */
+	for (size_t i = 0; i < countof(fds); i++)
+		fds[i] = tcp_connect(s.listeners[i % 2].port);
+	cr_expect_eq(n_served(fds, countof(fds)), 3);
+	for (size_t i = 0; i < countof(fds); i++)
+		close(fds[i]);
+	cr_assert(crew_wait(s.crew, workers_are_idle));
+	acceptor_renew(s.acceptor, 0, &closed, 0);
+	for (size_t i = 0; i < 2; i++)
+		fds[i] = tcp_connect(s.listeners[i].port);
+	cr_expect_eq(n_served(fds, 2), 1);
+	close(fds[0]);
+	close(fds[1]);
+	site_close(&s);
+}
+
 Test(acceptor, opens_all_of_its_sockets_or_none)
 {
 	struct listener_options listeners[2] = {

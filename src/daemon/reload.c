@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reload - another configuration for a daemon that runs. */
+#include "daemon/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "daemon/option.h"
+
+static void
+tell(const struct config_report *r)
+{
+	for (size_t i = 0; i < r->n_errors; i++)
+		log_error("reload: %s", r->errors[i]);
+	for (size_t i = 0; i < r->n_warnings; i++)
+		log_warning("reload: %s", r->warnings[i]);
+	if (r->n_errors > 0)
+		log_error("reload: the configuration has mistakes; everything "
+			  "stays as it was");
+}
+
+static void
+needs_restart(const char *section, const char *name, const char *key)
+{
+	log_warning("reload: [%s%s%s] %s has changed, which takes a restart",
+	    section, *name != '\0' ? " " : "", name, key);
+}
+
+static void
+compare_listener(const struct config_listener *was, const struct config *now)
+{
+	const struct config_listener *is = reload_find_listener(now, was->name);
+
+	if (is == NULL) {
+		log_warning("reload: [listener %s] is gone, which takes a "
+			    "restart",
+		    was->name);
+		return;
+	}
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_row *o = &option_table[i];
+
+		if (strcmp(o->section, "listener") == 0 &&
+		    o->applied == OPTION_RESTART && !option_same(o, was, is))
+			needs_restart("listener", was->name, o->key);
+	}
+}
+
+static void
+compare(const struct config *was, const struct config *now)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_row *o = &option_table[i];
+
+		if (strcmp(o->section, "listener") != 0 &&
+		    o->applied == OPTION_RESTART && !option_same(o, was, now))
+			needs_restart(o->section, "", o->key);
+	}
+	for (size_t i = 0; i < was->n_listeners; i++)
+		compare_listener(&was->listeners[i], now);
+	for (size_t i = 0; i < now->n_listeners; i++)
+		if (reload_find_listener(was, now->listeners[i].name) == NULL)
+			log_warning("reload: [listener %s] is new, which takes "
+				    "a restart",
+			    now->listeners[i].name);
+}
+
+const struct config_listener *
+reload_find_listener(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_listeners; i++)
+		if (strcmp(c->listeners[i].name, name) == 0)
+			return &c->listeners[i];
+	return NULL;
+}
+
+/* What the running one was given, and this one was not. */
+static void
+resolve(struct config *c, const struct config *running)
+{
+	if (*c->server.node_name == '\0') {
+		free(c->server.node_name);
+		c->server.node_name = xstrdup(running->server.node_name);
+	}
+	config_resolve(c);
+}
+
+struct config *
+reload_config(const struct config_source *source, const struct config *running)
+{
+	struct config_report report = { 0 };
+	struct config *c = config_load(source->path, source->overrides,
+	    source->n_overrides, &report);
+
+	tell(&report);
+	config_report_fini(&report);
+	if (c == NULL)
+		return NULL;
+	resolve(c, running);
+	compare(running, c);
+	return c;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings - a configuration in the words of the layers that it is for. */
+#include "daemon/settings.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "daemon/config.h"
+
+static void
+fill_broker_options(struct settings *s)
+{
+	const struct config *c = s->config;
+
+	s->ack_rules = xcalloc(c->n_ack_rows + 1, sizeof(*s->ack_rules));
+	for (size_t i = 0; i < c->n_ack_rows; i++)
+		s->ack_rules[i] =
+		    (struct ack_rule){ .filter = c->ack_rows[i].filter,
+			    .policy = c->ack_rows[i].policy };
+	s->broker = (struct broker_options){
+		.n_workers = c->server.workers,
+		.mapping = { .mode = c->mapping.mode,
+		    .topic_prefix = slice_str(c->mapping.topic_prefix),
+		    .subject_prefix = slice_str(c->mapping.subject_prefix) },
+		.ack = c->qos.ack,
+		.ack_rules = s->ack_rules,
+		.n_ack_rules = c->n_ack_rows,
+		.receive_maximum = c->qos.receive_maximum,
+		.max_inflight = c->qos.max_inflight,
+		.topic_alias_maximum_out = c->limits.topic_alias_maximum_out,
+		.max_packet_size = c->limits.max_packet_size,
+		.queue = { .max_queued_messages = c->limits.max_queued_messages,
+		    .max_queued_bytes = c->limits.max_queued_bytes },
+		.session_expiry_max_s = c->limits.session_expiry_max_s,
+		.keepalive_max_s = c->limits.keepalive_max_s,
+		.connect_timeout_ms = c->limits.connect_timeout_ms,
+		.max_output_bytes = c->limits.max_output_bytes,
+		.max_control_line = c->nats.max_control_line,
+		.max_topic_levels = c->limits.max_topic_levels,
+		.max_client_id_length = c->limits.max_client_id_length,
+		.max_subscriptions = c->limits.max_subscriptions,
+		.max_sessions = c->limits.max_sessions,
+		.max_retained = c->limits.max_retained,
+		.max_logins = c->limits.max_logins,
+		.server_reference = c->server.server_reference,
+		.sys_interval_s = c->server.sys_interval_s,
+		.users = c->auth.users,
+		.acl = c->auth.acl,
+		.queue_qos0 = c->limits.queue_qos0,
+		.check_payload_format = c->limits.check_payload_format,
+		.tolerate_receive_maximum =
+		    c->qos.receive_maximum_exceeded == EXCEEDED_WARN,
+		.v3_refuse_close = c->limits.v3_refuse == V3_REFUSE_CLOSE,
+		.identity_user = c->nats.identity == IDENTITY_USER,
+		.refuse_when_down = c->nats.when_down == WHEN_DOWN_REFUSE,
+		.send_client_id = c->nats.send_client_id,
+	};
+}
+
+static struct client_rules
+listener_rules(const struct config *c, const struct config_listener *l)
+{
+	return (struct client_rules){
+		.listener = l->name,
+		.protocols = l->protocols,
+		.is_open = config_admits_anonymous(c, l),
+		.max_qos = l->max_qos,
+		.retain_available = l->retain_available,
+		.wildcard_available = l->wildcard_available,
+		.subscription_ids_available = l->subscription_ids_available,
+	};
+}
+
+/* What takes a restart stays as it is: threads count on it. */
+static void
+keep(struct broker_options *o, const struct broker_options *running)
+{
+	o->n_workers = running->n_workers;
+	o->mapping = running->mapping;
+	o->receive_maximum = running->receive_maximum;
+	o->max_control_line = running->max_control_line;
+	o->sys_interval_s = running->sys_interval_s;
+	o->identity_user = running->identity_user;
+	o->send_client_id = running->send_client_id;
+}
+
+struct settings *
+settings_new(struct config *c, struct settings *older)
+{
+	struct settings *s = xcalloc(1, sizeof(*s));
+
+	s->older = older;
+	s->config = c;
+	fill_broker_options(s);
+	if (older != NULL)
+		keep(&s->broker, &older->broker);
+	s->rules = xcalloc(c->n_listeners, sizeof(*s->rules));
+	for (size_t i = 0; i < c->n_listeners; i++)
+		s->rules[i] = listener_rules(c, &c->listeners[i]);
+	return s;
+}
+
+void
+settings_free(struct settings **newest)
+{
+	struct settings *s = *newest;
+
+	*newest = NULL;
+	while (s != NULL) {
+		struct settings *older = s->older;
+
+		free(s->ack_rules);
+		free(s->rules);
+		if (older != NULL)
+			config_free(&s->config);
+		free(s);
+		s = older;
+	}
+}
