@@ -15,11 +15,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/xalloc.h"
 
@@ -492,17 +493,6 @@ lmdb_close(void *engine)
 	free(l);
 }
 
-/* What the meta page promises must be there, or reading it would be fatal. */
-static bool
-is_complete(const struct store_lmdb *l)
-{
-	struct stat st;
-	int fd;
-
-	return mdb_env_get_fd(l->env, &fd) == MDB_SUCCESS &&
-	    fstat(fd, &st) == 0 && (size_t)st.st_size >= bytes_used(l);
-}
-
 static int
 put_format(struct store_lmdb *l)
 {
@@ -613,15 +603,13 @@ open_env(struct store_lmdb *l, const struct store_lmdb_options *o)
 	return error_of(rc);
 }
 
-int
-store_lmdb_open(const struct store_lmdb_options *o, struct store_lmdb **out)
+static int
+open_file(const struct store_lmdb_options *o, struct store_lmdb **out)
 {
 	struct store_lmdb *l = xcalloc(1, sizeof(*l));
 	MDB_envinfo info;
 	int error = open_env(l, o);
 
-	if (error == 0 && !is_complete(l))
-		error = -EBADMSG;
 	if (error == 0)
 		error = open_tables(l, o->read_only);
 	if (error == 0)
@@ -641,6 +629,55 @@ store_lmdb_open(const struct store_lmdb_options *o, struct store_lmdb **out)
 		l->reserve = RESERVE_MAX;
 	*out = l;
 	return 0;
+}
+
+static int
+sync_directory_of(const char *path)
+{
+	char *copy = xstrdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+
+	free(copy);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* Under another name first: a crash leaves a whole file, or none. */
+static int
+make_file(const struct store_lmdb_options *o)
+{
+	struct store_lmdb_options temporary = *o;
+	char *path = xasprintf("%s.new", o->path);
+	char *lock = xasprintf("%s.new-lock", o->path);
+	struct store_lmdb *l;
+	int error;
+
+	(void)unlink(path);
+	temporary.path = path;
+	temporary.no_sync = false;
+	error = open_file(&temporary, &l);
+	if (error == 0)
+		lmdb_close(l);
+	if (error == 0 && rename(path, o->path) != 0)
+		error = -errno;
+	if (error == 0)
+		error = sync_directory_of(o->path);
+	(void)unlink(lock);
+	free(path);
+	free(lock);
+	return error;
+}
+
+int
+store_lmdb_open(const struct store_lmdb_options *o, struct store_lmdb **out)
+{
+	int error = 0;
+
+	if (!o->read_only && access(o->path, F_OK) != 0)
+		error = make_file(o);
+	return error != 0 ? error : open_file(o, out);
 }
 
 const struct store_ops store_lmdb_ops = {
