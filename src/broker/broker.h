@@ -52,12 +52,13 @@ struct broker_options {
 	unsigned max_client_id_length;
 	unsigned max_subscriptions;
 	unsigned max_sessions;
-	size_t max_retained;          /* 0: no limit */
-	const char *server_reference; /* NULL or "": no other takes over */
-	unsigned sys_interval_s;      /* of $SYS; 0: there is none */
-	unsigned max_logins;          /* whose passwords wait to be checked */
-	struct users *users;          /* NULL: there is no password file */
-	struct acl *acl;              /* NULL: there is no ACL file */
+	size_t max_retained;              /* 0: no limit */
+	const char *server_reference;     /* NULL or "": no other takes over */
+	const char *response_information; /* where it begins; as above */
+	unsigned sys_interval_s;          /* of $SYS; 0: there is none */
+	unsigned max_logins; /* whose passwords wait to be checked */
+	struct users *users; /* NULL: there is no password file */
+	struct acl *acl;     /* NULL: there is no ACL file */
 	bool queue_qos0;
 	bool check_payload_format;
 	bool tolerate_receive_maximum; /* v5: more than it are served */

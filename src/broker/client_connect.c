@@ -14,12 +14,12 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/client_auth.h"
+#include "broker/connack.h"
 #include "broker/connecting.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/life.h"
-#include "broker/limits.h"
 #include "broker/promise.h"
 #include "broker/registry.h"
 #include "broker/rights.h"
@@ -29,17 +29,6 @@
 #include "topic/topic.h"
 
 #define ASSIGNED_ID_LEN 22
-
-/* v5 [MQTT-3.1.2-24] */
-static bool
-connack_fits(const struct client *c, struct slice props)
-{
-	/* Flags and code, and the length of the properties. */
-	size_t rest = 2 + writer_varint_len((uint32_t)props.len) + props.len;
-
-	return c->version != MQTT_V5 ||
-	    1 + writer_varint_len((uint32_t)rest) + rest <= c->max_packet_size;
-}
 
 /*
  * v5 [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-3.2.2-7] [MQTT-4.13.2-1], v3.1.1
@@ -329,42 +318,6 @@ take_will(struct client *c, const struct packet_connect *p)
 	if (h->broker->options->send_client_id)
 		parts.client_id = session_client_id(c->session);
 	c->will = message_new(&parts);
-}
-
-/*
- * What CONNACK must tell a v5 client that its CONNECT did not say. v5
- * [MQTT-3.1.2-28] [MQTT-3.2.2-17] [MQTT-3.2.2-18]: no Response Information,
- * and a maximum of aliases
- */
-static struct slice
-connack_properties(struct client *c, const struct packet_connect *p,
-    bool assigned)
-{
-	const struct broker_options *o = c->home->broker->options;
-	struct buf *out = &c->home->scratch;
-	uint32_t asked = p->properties.session_expiry_interval;
-
-	buf_reset(out);
-	if (c->version != MQTT_V5)
-		return buf_slice(out);
-	if (properties_has(&p->properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL) &&
-	    asked != c->session->expiry_s)
-		property_put_u32(out, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
-		    c->session->expiry_s);
-	property_put_u16(out, MQTT_PROP_RECEIVE_MAXIMUM,
-	    (uint16_t)o->receive_maximum);
-	property_put_u32(out, MQTT_PROP_MAXIMUM_PACKET_SIZE,
-	    (uint32_t)o->max_packet_size);
-	property_put_u16(out, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, TOPIC_ALIAS_MAX);
-	rules_put_properties(c->rules, out);
-	if (assigned) /* v5 [MQTT-3.2.2-16] */
-		property_put_slice(out, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER,
-		    session_client_id(c->session));
-	if (c->keep_alive_s != p->keep_alive) /* v5 [MQTT-3.2.2-21] */
-		property_put_u16(out, MQTT_PROP_SERVER_KEEP_ALIVE,
-		    c->keep_alive_s);
-	client_auth_connack(c, out);
-	return buf_slice(out);
 }
 
 /* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. v5 [MQTT-3.1.4-3] */

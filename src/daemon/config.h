@@ -85,8 +85,9 @@ struct config {
 		char *node_name; /* not "" after config_resolve; a NATS token */
 		char *pid_file;
 		unsigned drain_timeout_ms;
-		char *server_reference;  /* "": none */
-		unsigned sys_interval_s; /* 0: no $SYS */
+		char *server_reference;     /* "": none */
+		char *response_information; /* "": none */
+		unsigned sys_interval_s;    /* 0: no $SYS */
 	} server;
 
 	struct config_listener *listeners; /* at least one */

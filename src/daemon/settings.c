@@ -43,6 +43,7 @@ fill_broker_options(struct settings *s)
 		.max_retained = c->limits.max_retained,
 		.max_logins = c->limits.max_logins,
 		.server_reference = c->server.server_reference,
+		.response_information = c->server.response_information,
 		.sys_interval_s = c->server.sys_interval_s,
 		.users = c->auth.users,
 		.acl = c->auth.acl,

@@ -251,40 +251,6 @@ Test(client_connect, is_refused_while_nats_is_away_if_so_configured)
 	node_free(&n);
 }
 
-/*
- * v5 [MQTT-3.1.3-6] [MQTT-3.2.2-16], v5 [MQTT-3.1.2-28] [MQTT-3.2.2-17]
- * [MQTT-3.2.2-20] [MQTT-3.2.2-22]
- */
-Test(client_connect, tells_a_v5_client_what_it_could_not_know)
-{
-	struct broker_options o = node_options();
-	struct node *n;
-	struct device *d, *e;
-	const struct properties *props;
-
-	o.session_expiry_max_s = 60;
-	o.keepalive_max_s = 30;
-	n = node_new_with(&o);
-	d = device_new(n, 0);
-	device_say(d, "10 [<MQTT> 05 02 0000 [11 00000064] <>]");
-	props = &device_next(d)->connack.properties;
-	cr_assert(properties_has(props, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER));
-	cr_assert_eq(props->assigned_client_identifier.len, 22);
-	cr_assert(properties_has(props, MQTT_PROP_SESSION_EXPIRY_INTERVAL));
-	cr_assert_eq(props->session_expiry_interval, 60);
-	cr_assert(properties_has(props, MQTT_PROP_SERVER_KEEP_ALIVE));
-	cr_assert_eq(props->server_keep_alive, 30); /* v5 [MQTT-3.2.2-21] */
-	/* What it asked for it need not be told. */
-	e = device_new(n, 0);
-	device_say(e, "10 [<MQTT> 05 02 001e [11 0000003c] <e>]");
-	props = &device_next(e)->connack.properties;
-	cr_assert_not(
-	    properties_has(props, MQTT_PROP_ASSIGNED_CLIENT_IDENTIFIER));
-	cr_assert_not(properties_has(props, MQTT_PROP_SESSION_EXPIRY_INTERVAL));
-	cr_assert_not(properties_has(props, MQTT_PROP_SERVER_KEEP_ALIVE));
-	node_free(&n);
-}
-
 /* v5 [MQTT-3.1.2-29]; Problem Information is off for everything of ours. */
 Test(client_connect, gives_no_reason_string_to_those_who_want_none)
 {

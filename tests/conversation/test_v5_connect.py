@@ -302,3 +302,15 @@ def test_a_listener_may_offer_less(start):
     client = b.socket(V5)
     client.send(connect_packet("x", V5, will=Will("a", qos=1)))
     assert refused(client) == 0x9B
+
+
+def test_response_information_for_those_who_ask(start):
+    # v5 [MQTT-3.1.2-28]
+    b = start.bridge({"server": {"response_information": "answers"}})
+    assert b.mqtt(version=V5).connack.prop("response_information") is None
+    asker = b.mqtt("pump", V5, request_response_information=1)
+    topic = asker.connack.prop("response_information")
+    assert topic == "answers/pump"
+    asker.subscribe(f"{topic}/#")
+    b.mqtt().publish(f"{topic}/now", b"yes")
+    assert asker.message().payload == b"yes"
