@@ -22,8 +22,8 @@
 #include "nats/bus_turn.h"
 #include "nats/credential.h"
 #include "nats/device.h"
+#include "nats/intake.h"
 #include "nats/publish.h"
-#include "nats/receive.h"
 
 /* What cnats' own threads may take to end. */
 #define LIBRARY_END_MS 1000
@@ -309,7 +309,7 @@ bus_free(struct bus **b)
 		drop_lane(dead, &dead->lanes[w]);
 	free(dead->lanes);
 	bus_free_events(dead);
-	receive_free_gates(dead);
+	intake_free_gates(dead);
 	timer_wheel_free(&dead->wheel);
 	hash_fini(&dead->links);
 	hash_fini(&dead->devices);

@@ -60,7 +60,7 @@ struct bus {
 	bool reading;                        /* no overflow: sockets are read */
 	char *more_urls;                     /* servers that NATS told us of */
 
-	struct receive_gate *gates;
+	struct intake_gate *gates;
 
 	/* Scratch. */
 	struct buf topic;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
+#include "nats/intake.h"
 #include "nats/receive.h"
 
 /* How long JetStream may take; then the message's own subject has to do. */
@@ -131,7 +132,7 @@ release(struct consumer *c)
 		if (l != NULL)
 			receive_held(l, h->msg, slice_str(c->subject));
 		else
-			receive_free(h->msg);
+			intake_free(h->msg);
 		free(h);
 	}
 	c->n_held = 0;
@@ -173,7 +174,7 @@ consumer_free(struct consumer *c)
 	hash_remove(&c->bus->consumers, &c->node);
 	while ((h = STAILQ_FIRST(&c->held)) != NULL) {
 		STAILQ_REMOVE_HEAD(&c->held, entry);
-		receive_free(h->msg);
+		intake_free(h->msg);
 		free(h);
 	}
 	free(c->subject);
@@ -212,7 +213,7 @@ hold(struct consumer *c, natsMsg *msg)
 	struct held *h;
 
 	if (c->n_held >= HELD_MAX) {
-		receive_free(msg);
+		intake_free(msg);
 		return;
 	}
 	h = xcalloc(1, sizeof(*h));

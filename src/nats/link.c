@@ -21,12 +21,12 @@
 #include "nats/consumer.h"
 #include "nats/credential.h"
 #include "nats/device.h"
+#include "nats/intake.h"
 #include "nats/link_connect.h"
 #include "nats/link_denial.h"
 #include "nats/link_fence.h"
 #include "nats/link_subscription.h"
 #include "nats/publish.h"
-#include "nats/receive.h"
 #include "nats/side.h"
 
 /* Between two attempts: doubled after each failure, and some chance. */
@@ -311,11 +311,11 @@ open_connection(struct link *l, struct connect_job *j)
 	l->alive_ms = b->now_ms;
 	atomic_fetch_add(&b->stats.links, 1);
 	take_max_payload(l);
-	receive_start(l, l->nc);
+	intake_start(l, l->nc);
 	link_adapter_start(l->adapter, b->base, l->nc, on_socket, l);
 	link_adapter_read(l->adapter, b->reading);
 	snprintf(inbox, sizeof(inbox), "%s>", l->inbox);
-	l->inbox_subscription = receive_subscribe(l, inbox);
+	l->inbox_subscription = intake_subscribe(l, inbox);
 	link_subscriptions_open(l);
 	l->fence_wanted = true;
 	arm_watch(l);
@@ -545,7 +545,7 @@ link_new(struct bus *b, uint32_t id, struct device *device, struct link *main)
 	link_subscriptions_init(l);
 	link_denial_init(l);
 	make_names(l);
-	l->gate = receive_gate_new(l);
+	l->gate = intake_gate_new(l);
 	key = slice_of(&l->id, sizeof(l->id));
 	hash_insert(&b->links, &l->by_id, hash_key(key));
 	return l;

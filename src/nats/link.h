@@ -26,7 +26,7 @@
 
 struct connect_job;
 struct flush_job;
-struct receive_gate;
+struct intake_gate;
 struct outgoing;
 TAILQ_HEAD(outgoing_list, outgoing);
 
@@ -90,17 +90,17 @@ struct link {
 	struct outgoing_list droppable; /* those of them without an ack */
 	size_t droppable_bytes;
 
-	struct timer retry;        /* DOWN: connect again */
-	struct timer watch;        /* SYNCING, UP: liveness */
-	struct timer expire;       /* the first deadline of acks */
-	struct timer narrow;       /* the cover has become loose */
-	unsigned n_failed;         /* attempts since it was last up */
-	char *complaint;           /* the last failure that was logged */
-	uint64_t flushed_us;       /* when it was last written */
-	struct receive_gate *gate; /* without NATS_HOOK */
-	struct device *device;     /* whose it is; NULL: the daemon's own */
-	struct side *side;         /* its second connection, if it has one */
-	struct link *main;         /* it is the side's of this link, or NULL */
+	struct timer retry;       /* DOWN: connect again */
+	struct timer watch;       /* SYNCING, UP: liveness */
+	struct timer expire;      /* the first deadline of acks */
+	struct timer narrow;      /* the cover has become loose */
+	unsigned n_failed;        /* attempts since it was last up */
+	char *complaint;          /* the last failure that was logged */
+	uint64_t flushed_us;      /* when it was last written */
+	struct intake_gate *gate; /* without NATS_HOOK */
+	struct device *device;    /* whose it is; NULL: the daemon's own */
+	struct side *side;        /* its second connection, if it has one */
+	struct link *main;        /* it is the side's of this link, or NULL */
 };
 
 /* `main`: it will be the link of that one's side. */

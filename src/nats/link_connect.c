@@ -13,9 +13,9 @@
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
 #include "nats/credential.h"
+#include "nats/intake.h"
 #include "nats/link_denial.h"
 #include "nats/nkey.h"
-#include "nats/receive.h"
 
 /* For resolving, TCP, INFO, TLS and CONNECT of one server. */
 #define CONNECT_TIMEOUT_MS 1000
@@ -215,7 +215,7 @@ set_behaviour(natsOptions *o, const struct connect_job *j)
 		s = natsOptions_SetIOBufSize(o, DEVICE_BUFFER);
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(o, on_error, j->stats);
-	if (s == NATS_OK && (j->pooled || !RECEIVE_BY_HOOK))
+	if (s == NATS_OK && (j->pooled || !INTAKE_BY_HOOK))
 		s = natsOptions_UseGlobalMessageDelivery(o, true);
 	return s;
 }

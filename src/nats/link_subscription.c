@@ -11,8 +11,8 @@
 
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
+#include "nats/intake.h"
 #include "nats/link_fence.h"
-#include "nats/receive.h"
 #include "nats/side.h"
 
 /* How long a cover may stay wider than it needs to be. */
@@ -50,7 +50,7 @@ join(void *arg, const char *subject)
 
 	if (l->nc == NULL)
 		return NULL;
-	sub = receive_subscribe(l, subject);
+	sub = intake_subscribe(l, subject);
 	if (sub != NULL)
 		count_subscriptions(l, 1);
 	return sub;

@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "mqtt/property.h"
 #include "nats/bus_thread.h"
+#include "nats/intake.h"
 #include "nats/link_fence.h"
 #include "nats/receive.h"
 #include "nats/reply.h"
@@ -148,7 +149,7 @@ send_with_headers(struct link *l, const struct message *m, const struct ack *a,
 		add_message_id(l, a, &h);
 	if (h.status == NATS_OK && fits(l, subject, reply_len, h.size))
 		sent = sent_of(natsConnection_PublishMsg(l->nc, h.msg));
-	receive_free(h.msg);
+	intake_free(h.msg);
 	return sent;
 }
 

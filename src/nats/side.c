@@ -12,8 +12,8 @@
 
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
+#include "nats/intake.h"
 #include "nats/link_subscription.h"
-#include "nats/receive.h"
 
 /* One subscription: a subject and a queue group, which is empty for a held
  * subject. Neither has spaces. */
@@ -85,8 +85,8 @@ subscribe(struct link *l, struct member *m)
 {
 	m->denied = false;
 	m->subscription = *m->group != '\0'
-	    ? receive_subscribe_group(l, m->key, m->group, m->share)
-	    : receive_hold(l, m->key);
+	    ? intake_subscribe_group(l, m->key, m->group, m->share)
+	    : intake_hold(l, m->key);
 	if (m->subscription != NULL)
 		atomic_fetch_add(&l->bus->stats.subscriptions, 1);
 }
