@@ -21,6 +21,7 @@
 #include "broker/subscribing.h"
 #include "broker/sys_topics.h"
 #include "broker/topics.h"
+#include "mqtt/writer.h"
 #include "store/retained.h"
 
 /* A client that takes none may have asked for all of them so often. */
@@ -160,6 +161,37 @@ is_denied(const struct wanted *w)
 	return w->n_asked > 0 && w->n_denied == w->n_asked;
 }
 
+static bool
+answer_fits(const struct client *c, size_t n_codes, size_t props_len)
+{
+	size_t rest =
+	    2 + writer_varint_len((uint32_t)props_len) + props_len + n_codes;
+
+	return c->version != MQTT_V5 ||
+	    1 + writer_varint_len((uint32_t)rest) + rest <= c->max_packet_size;
+}
+
+/*
+ * SUBACK or UNSUBACK. One that the client does not take is not sent, and as it
+ * would wait for it for ever, that is the end: v5 [MQTT-3.1.2-24]. False then.
+ */
+static bool WORKER_THREAD
+answer(struct client *c, unsigned type, uint16_t packet_id, struct slice codes,
+    const char *why)
+{
+	struct slice props = client_reason_string(c, why, codes.len);
+
+	if (!answer_fits(c, codes.len, props.len)) {
+		client_close(c, MQTT_RC_PACKET_TOO_LARGE, mqtt_type_name(type));
+		return false;
+	}
+	packet_encode_suback(&c->out, c->version, type, packet_id, codes,
+	    props);
+	home_count(c->home, answers_out);
+	client_touch(c);
+	return true;
+}
+
 /*
  * v5 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6], v3.1.1
  * [MQTT-3.9.3-1]
@@ -169,6 +201,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 {
 	struct session *s = slots_get(&h->sessions, ps->p.session);
 	struct client *c = s != NULL ? s->client : NULL;
+	bool is_answered = false;
 
 	for (size_t i = 0; s != NULL && i < ps->n_wanted; i++)
 		if (is_denied(&ps->wanted[i]))
@@ -176,16 +209,12 @@ finish(struct home *h, struct pending_subscribe *ps)
 	if (c != NULL && s->epoch == ps->epoch) {
 		promise_gate(c, ps->promised);
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
-		packet_encode_suback(&c->out, c->version, MQTT_SUBACK,
-		    ps->p.packet_id, buf_slice(&ps->codes),
-		    client_reason_string(c, ps->why, buf_len(&ps->codes)));
-		home_count(h, answers_out);
-		client_touch(c);
-		for (size_t i = 0; i < ps->n_wanted; i++)
-			if (ps->wanted[i].retained &&
-			    !is_denied(&ps->wanted[i]))
-				send_retained(c, &ps->wanted[i]);
+		is_answered = answer(c, MQTT_SUBACK, ps->p.packet_id,
+		    buf_slice(&ps->codes), ps->why);
 	}
+	for (size_t i = 0; is_answered && i < ps->n_wanted; i++)
+		if (ps->wanted[i].retained && !is_denied(&ps->wanted[i]))
+			send_retained(c, &ps->wanted[i]);
 	pending_remove(h, &ps->p);
 	subscribing_free(&ps->p);
 }
@@ -388,9 +417,6 @@ client_on_unsubscribe(struct client *c, const struct frame *f)
 	if (c->session->stored_id != 0)
 		promise_gate(c, promise_newest(c->home));
 	/* v3.1.1 [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] */
-	packet_encode_suback(&c->out, c->version, MQTT_UNSUBACK, p.packet_id,
-	    buf_slice(&codes), client_reason_string(c, why, buf_len(&codes)));
-	home_count(c->home, answers_out);
-	client_touch(c);
+	(void)answer(c, MQTT_UNSUBACK, p.packet_id, buf_slice(&codes), why);
 	buf_fini(&codes);
 }

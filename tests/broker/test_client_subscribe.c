@@ -99,6 +99,48 @@ Test(client_subscribe, is_answered_within_the_maximum_packet_size)
 	}
 }
 
+/* v5 [MQTT-3.1.2-24] */
+Test(client_subscribe, ends_the_connection_when_its_answer_is_too_large)
+{
+	static const char *const types[] = { "82", "a2" };
+
+	for (size_t i = 0; i < countof(types); i++) {
+		/* Eleven filters are answered with sixteen bytes. */
+		for (unsigned n_filters = 11; n_filters <= 12; n_filters++) {
+			struct node *n = node_new();
+			struct device *d =
+			    device_online(n, 0, MQTT_V311, "e", true);
+			char packet[256];
+			int len = snprintf(packet, sizeof(packet),
+			    "%s [0001 []", types[i]);
+
+			device_say(d, "31 [<a> 'x']");
+			d = device_new(n, 0);
+			d->max_packet_size = 16;
+			device_say(d,
+			    "10 [<MQTT> 05 02 0000 [27 00000010] <d>]");
+			device_skip(d);
+			for (unsigned j = 0; j < n_filters; j++)
+				len += snprintf(packet + len,
+				    sizeof(packet) - (size_t)len, " <a>%s",
+				    i == 0 ? " 00" : "");
+			(void)snprintf(packet + len,
+			    sizeof(packet) - (size_t)len, "]");
+			device_say(d, "%s", packet);
+			if (n_filters == 11) {
+				cr_assert_eq(device_next(d)->suback.codes.len,
+				    11);
+			} else {
+				device_hears(d,
+				    "DISCONNECT reason=0x95 (packet too "
+				    "large)");
+				device_hears_it_closed(d);
+			}
+			node_free(&n);
+		}
+	}
+}
+
 /* v3.1.1 [MQTT-3.8.3-3] [MQTT-3.8.1-1] [MQTT-3.10.3-2] [MQTT-3.10.1-1] */
 Test(client_subscribe, ends_the_connection_when_it_is_malformed)
 {
