@@ -275,7 +275,7 @@ forwarded_properties(struct home *h, const struct properties *props)
 }
 
 /* v5 [MQTT-3.3.1-3], v3.1.1 [MQTT-3.3.1-3]: DUP stays here */
-static struct message *
+static struct message *WORKER_THREAD
 make_message(struct client *c, const struct packet_publish *p)
 {
 	struct home *h = c->home;

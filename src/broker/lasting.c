@@ -11,7 +11,7 @@
 /* Where the first message of a session stands; before it there is room, too. */
 #define FIRST_PLACE (1ull << 32)
 
-static struct buf *
+static struct buf *WORKER_THREAD
 values(struct home *h)
 {
 	return &promise_batch(h)->values;

@@ -215,7 +215,7 @@ topics_queue_group(struct home *h, struct slice share, struct buf *out)
 		at));
 }
 
-static bool
+static bool WORKER_THREAD
 is_queue_group(struct home *h, struct slice share)
 {
 	struct buf group = { 0 };

@@ -253,19 +253,19 @@ prepare(struct daemon *d)
 	return error;
 }
 
-static bool
+static bool MAIN_THREAD
 is_linked(struct daemon *d)
 {
 	return broker_nats_is_up(d->broker);
 }
 
-static bool
+static bool MAIN_THREAD
 is_joined(struct daemon *d)
 {
 	return restore_is_joined(d->broker);
 }
 
-static void
+static void MAIN_THREAD
 await(struct daemon *d, bool (*is_so)(struct daemon *), unsigned timeout_ms)
 {
 	uint64_t deadline = clock_mono_ms() + timeout_ms;

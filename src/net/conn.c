@@ -332,7 +332,7 @@ write_ready(struct conn *c)
 }
 
 /* What waits for the store is no reason to ask the socket. */
-static void
+static void WORKER_THREAD
 watch_writable(struct conn *c, short others)
 {
 	if (promise_ready(&c->client) > 0)
@@ -372,7 +372,7 @@ on_linger(struct timer *t, void *arg)
 }
 
 /* Wait a while for the last words to be taken. */
-static void
+static void WORKER_THREAD
 linger(struct conn *c)
 {
 	struct home *h = c->worker->home;
