@@ -23,6 +23,8 @@
 #define REASON_STRING_MAX  200
 /* With what stands around them. */
 #define REASON_STRING_ROOM 256
+/* Bytes of a PINGRESP. */
+#define PINGRESP_LEN       2u
 /* An AUTH before we know who sends it. */
 #define AUTH_MAX           8192
 
@@ -384,6 +386,7 @@ on_pingreq(struct client *c, const struct frame *f)
 	}
 	/* v3.1.1 [MQTT-3.12.4-1], v5 [MQTT-3.12.4-1] */
 	packet_encode_empty(&c->out, MQTT_PINGRESP);
+	promise_overtake(c, PINGRESP_LEN);
 	home_count(c->home, answers_out);
 	client_touch(c);
 }

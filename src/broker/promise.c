@@ -127,6 +127,24 @@ promise_gate(struct client *c, uint64_t number)
 	    (struct gate){ .at = buf_len(&c->out), .number = number };
 }
 
+void
+promise_overtake(struct client *c, size_t n)
+{
+	struct buf *out = &c->out;
+	uint8_t small[PROMISE_SMALL];
+	uint8_t *at;
+
+	if (c->gates == NULL)
+		return;
+	assert(n <= sizeof(small));
+	at = out->base + out->start + c->gates->items[0].at;
+	memcpy(small, out->base + out->end - n, n);
+	memmove(at + n, at, (size_t)(out->base + out->end - n - at));
+	memcpy(at, small, n);
+	for (size_t i = 0; i < c->gates->n; i++)
+		c->gates->items[i].at += n;
+}
+
 size_t
 promise_ready(const struct client *c)
 {

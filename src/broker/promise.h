@@ -59,6 +59,12 @@ uint64_t promise_newest(const struct home *h) WORKER_THREAD;
 
 /* What is appended to `out` from now on waits for this number. */
 void promise_gate(struct client *c, uint64_t number) WORKER_THREAD;
+/*
+ * The last `n` bytes of `out`, at most PROMISE_SMALL and whole packets, go
+ * before the first gate: what keeps the connection alive waits for no disk.
+ */
+#define PROMISE_SMALL 16u
+void promise_overtake(struct client *c, size_t n) WORKER_THREAD;
 /* Bytes of `out` that may be written. */
 size_t promise_ready(const struct client *c) WORKER_THREAD;
 /* So many were. */

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -53,16 +54,22 @@ struct store_lmdb {
 	bool was_low;
 };
 
+/* Is it one of the ways to say that there is no room? */
+static bool
+is_full(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 static int
 error_of(int rc)
 {
+	if (is_full(rc))
+		return -ENOSPC;
 	switch (rc) {
 	case MDB_SUCCESS:
 		return 0;
 	case MDB_MAP_FULL:
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG:
 		return -ENOSPC;
 	case MDB_INVALID:
 	case MDB_CORRUPTED:
@@ -250,6 +257,23 @@ lmdb_abort(void *engine)
 	restore_before(l);
 }
 
+/*
+ * LMDB takes a write that came to less than it should for an error of the
+ * disk, which it is on one that is full, too.
+ */
+static bool
+lacks_blocks(struct store_lmdb *l)
+{
+	struct statvfs fs;
+	int fd;
+
+	if (mdb_env_get_fd(l->env, &fd) != MDB_SUCCESS)
+		return false;
+	if (fallocate(fd, 0, 0, (off_t)l->allocated) != 0 && is_full(errno))
+		return true;
+	return fstatvfs(fd, &fs) == 0 && fs.f_bavail * fs.f_frsize < l->reserve;
+}
+
 static int
 lmdb_commit(void *engine)
 {
@@ -261,7 +285,7 @@ lmdb_commit(void *engine)
 		restore_before(l);
 	else
 		forget_before(l);
-	return error_of(rc);
+	return rc == EIO && lacks_blocks(l) ? -ENOSPC : error_of(rc);
 }
 
 /* --- room --- */
@@ -317,7 +341,7 @@ allocate(struct store_lmdb *l, size_t used)
 		return true;
 	}
 	/* One that cannot be asked fails when it is written to. */
-	return errno != ENOSPC && errno != EDQUOT && errno != EFBIG;
+	return !is_full(errno);
 }
 
 static bool

@@ -190,6 +190,26 @@ Test(promise, what_comes_behind_stays_behind)
 	node_free(&n);
 }
 
+Test(promise, pingresp_waits_for_no_disk)
+{
+	struct node *n = stored_node();
+	struct device *d = device_online(n, 0, MQTT_V311, "d", false);
+
+	device_subscribe(d, "a", 2);
+	stored_stop_disk();
+	node_from_nats(n, "a", "", 2, "1");
+	device_say(d, "82 [0005 <b> 01]");
+	device_say(d, "c0 []");
+	device_hears(d, "PINGRESP");
+	device_say(d, "c0 []");
+	device_hears(d, "PINGRESP");
+	device_hears_nothing(d);
+	stored_go_on(n);
+	device_hears(d, "PUBLISH qos=2 packet_id=1 topic=a payload=1");
+	device_hears(d, "SUBACK packet_id=5 codes=0x01");
+	node_free(&n);
+}
+
 /* The socket takes a part of what may go, twice. */
 Test(promise, a_slow_socket_gets_no_more_than_it_may)
 {

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 
 import pytest
@@ -246,22 +247,64 @@ def test_a_damaged_store_is_moved_aside(stored, tmp_path):
     assert records(bridge)["retained"] == 0
 
 
-def test_no_room_refuses_new_messages_and_no_more(stored):
-    bridge = stored(ini={"limits": {"max_queued_bytes": "64m"}},
-                    max_size="4m")
+# Ways for room to end: how large the file may be is 16 MiB each time.
+ROOM = 16 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a file system of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", path],
+        capture_output=True, check=False)
+    if mount.returncode != 0:
+        pytest.skip("cannot mount a tmpfs")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def limit_files(bridge, size):
+    resource.prlimit(bridge.daemon.pid(), resource.RLIMIT_FSIZE, (size, -1))
+
+
+@pytest.fixture(params=["max_size", "file limit", "disk"])
+def short_of_room(request, stored):
+    """A bridge whose store has little room; "restart" keeps it so."""
+    ini = {"limits": {"max_queued_bytes": "1g",
+                      "max_queued_messages": 100000}}
+    if request.param == "max_size":
+        bridge = stored(ini=ini, max_size=ROOM)
+    elif request.param == "disk":
+        path = request.getfixturevalue("small_disk") / "store"
+        bridge = stored(ini=ini, max_size="64m", path=path)
+    else:
+        bridge = stored(ini=ini, max_size="64m")
+        limit_files(bridge, ROOM)
+        restart = bridge.daemon.restart
+        bridge.daemon.restart = lambda: (restart(),
+                                         limit_files(bridge, ROOM))
+    return bridge
+
+
+def publish_until_refused(bridge, topic):
+    """How many were taken; QoS 1, 10 kB each."""
+    publisher = bridge.mqtt(version=V5)
+    for n in range(10000):
+        ack = publisher.publish(topic, b"%05d" % n * 2000, qos=1)
+        if ack.code >= 0x80:
+            assert ack.code == 0x97
+            return n
+    raise AssertionError("there is room without end")
+
+
+def test_no_room_refuses_new_messages_and_no_more(short_of_room):
+    bridge = short_of_room
     device = bridge.mqtt("device", clean=False)
     device.subscribe(bridge.topic("a"), qos=1)
     device.close()
-    publisher = bridge.mqtt(version=V5)
-    taken = 0
-    while True:
-        ack = publisher.publish(bridge.topic("a"), b"%05d" % taken * 2000,
-                                qos=1)
-        if ack.code >= 0x80:
-            break
-        taken += 1
-        assert taken < 1000
-    assert ack.code == 0x97
+    taken = publish_until_refused(bridge, bridge.topic("a"))
     bridge.daemon.wait_log("no room left")
     # 3.x gets no answer; QoS 0 goes on, and so does all that makes room.
     old = bridge.mqtt()
@@ -272,14 +315,38 @@ def test_no_room_refuses_new_messages_and_no_more(stored):
     assert listener.message().payload == b"yes"
     old.ping()
     assert not [p for p in old.pending if p.type == PUBACK], packet_id
+    # Sessions still begin and end.
+    bridge.mqtt("another", clean=False).subscribe(bridge.topic("c"), qos=1)
+    bridge.mqtt("another", clean=True)
     # Not even kill -9 loses what was taken.
     again(bridge, "kill")
     device = bridge.mqtt("device", clean=False)
     for n in range(taken):
         assert device.message().payload == b"%05d" % n * 2000
+    publisher = bridge.mqtt(version=V5)
+    until(lambda: publisher.publish(bridge.topic("a"), b"x",
+                                    qos=1).code < 0x80,
+          "a message to be taken again")
+
+
+def test_a_write_that_fails_for_want_of_room_is_made_again(stored):
+    bridge = stored()
+    device = bridge.mqtt("device", clean=False)
+    device.subscribe(bridge.topic("a"), qos=1)
+    device.close()
+    publisher = bridge.mqtt()
+    limit_files(bridge, 8192)
+    packet_id = publisher.send_publish(bridge.topic("a"), b"x" * 10000,
+                                       qos=1)
+    bridge.daemon.wait_log("no room left")
+    publisher.ping()
+    assert not [p for p in publisher.pending if p.type == PUBACK]
+    limit_files(bridge, -1)
+    publisher.wait(PUBACK, packet_id)
     bridge.daemon.wait_log("there is room again")
-    assert bridge.mqtt(version=V5).publish(bridge.topic("a"), b"x",
-                                           qos=1).code < 0x80
+    again(bridge, "kill")
+    device = bridge.mqtt("device", clean=False)
+    assert device.message().payload == b"x" * 10000
 
 
 @pytest.mark.parametrize("sync", ["commit", "interval", "none"])
