@@ -42,6 +42,7 @@ struct broker_options {
 	unsigned max_inflight;    /* to a client, not acknowledged yet */
 	unsigned topic_alias_maximum_out; /* to a client; 0: none */
 	size_t max_packet_size;
+	size_t max_connect_size; /* of the first one */
 	struct session_limits queue;
 	uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER: no limit */
 	unsigned keepalive_max_s;      /* 0: no limit */

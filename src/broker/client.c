@@ -202,8 +202,11 @@ client_may_read(struct client *c)
 size_t
 client_max_packet(const struct client *c)
 {
-	size_t max = c->home->broker->options->max_packet_size;
+	const struct broker_options *o = c->home->broker->options;
+	size_t max = o->max_packet_size;
 
+	if (c->state == CLIENT_NEW)
+		return max < o->max_connect_size ? max : o->max_connect_size;
 	return c->state == CLIENT_AUTH && max > AUTH_MAX ? AUTH_MAX : max;
 }
 

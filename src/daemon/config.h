@@ -144,6 +144,7 @@ struct config {
 
 	struct {
 		size_t max_packet_size;       /* bytes, fixed header included */
+		size_t max_connect_size;      /* of a CONNECT */
 		unsigned max_connections;     /* of the node */
 		unsigned max_queued_messages; /* of a session, per session */
 		size_t max_queued_bytes;

@@ -406,6 +406,7 @@ daemon_run(struct config *c, const struct config_source *source)
 	evthread_use_pthreads();
 	process_block_signals();
 	process_raise_files();
+	process_renounce();
 	if (take_pid_file(c) != 0)
 		return 1;
 	d.settings = settings_new(c, NULL);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -259,6 +260,13 @@ process_pid_file_read(const char *path, pid_t *out)
 }
 
 /* --- descriptors --- */
+
+void
+process_renounce(void)
+{
+	/* Kernels before 3.5 do not know it. */
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
 
 size_t
 process_raise_files(void)

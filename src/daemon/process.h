@@ -68,6 +68,12 @@ int process_pid_file_read(const char *path, pid_t *out) MUST_CHECK;
  */
 size_t process_raise_files(void) MAIN_THREAD;
 
+/*
+ * Never gain privileges, whatever is executed: nothing is, so whoever makes us
+ * gains nothing.
+ */
+void process_renounce(void) MAIN_THREAD;
+
 /* What systemd is told; see sd_notify(3). */
 enum process_state {
 	PROCESS_READY, /* also: reloading is done */

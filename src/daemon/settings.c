@@ -29,6 +29,7 @@ fill_broker_options(struct settings *s)
 		.max_inflight = c->qos.max_inflight,
 		.topic_alias_maximum_out = c->limits.topic_alias_maximum_out,
 		.max_packet_size = c->limits.max_packet_size,
+		.max_connect_size = c->limits.max_connect_size,
 		.queue = { .max_queued_messages = c->limits.max_queued_messages,
 		    .max_queued_bytes = c->limits.max_queued_bytes },
 		.session_expiry_max_s = c->limits.session_expiry_max_s,

@@ -26,6 +26,7 @@ node_options(void)
 		.max_inflight = 10,
 		.topic_alias_maximum_out = 3,
 		.max_packet_size = 100000,
+		.max_connect_size = 90000,
 		.queue = { .max_queued_messages = 50,
 		    .max_queued_bytes = 100000 },
 		.session_expiry_max_s = MQTT_EXPIRY_NEVER,

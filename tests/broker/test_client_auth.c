@@ -294,6 +294,23 @@ Test(client_auth, may_be_left_to_the_first_auth)
 	node_free(&n);
 }
 
+Test(client_auth, takes_little_before_it_is_known_who_sends_it)
+{
+	struct node *n = plain_node();
+	struct proof p = proof_begin("bo", "pencil");
+	struct device *d = device_new(n, 0);
+
+	cr_expect_eq(client_max_packet(device_client(d)), 90000);
+	device_say(d, CONNECT, p.text);
+	cr_expect_eq(client_max_packet(device_client(d)), 8192);
+	hears_auth(d, &p, MQTT_RC_CONTINUE_AUTHENTICATION);
+	device_say(d, AUTH("18"), p.text);
+	hears_accepted(d, &p);
+	cr_expect_eq(client_max_packet(device_client(d)), 100000);
+	proof_end(&p);
+	node_free(&n);
+}
+
 Test(client_auth, must_be_over_in_time)
 {
 	struct node *n = plain_node();

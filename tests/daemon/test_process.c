@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -332,6 +333,12 @@ Test(process, the_soft_limit_is_raised_to_the_hard_one)
 	cr_expect_eq(process_raise_files(), limit.rlim_max);
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	cr_expect_eq(limit.rlim_cur, limit.rlim_max);
+}
+
+Test(process, gains_no_privileges)
+{
+	process_renounce();
+	cr_expect_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 }
 
 /* --- systemd --- */

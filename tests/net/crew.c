@@ -31,6 +31,7 @@ crew_options(unsigned n_workers)
 		.receive_maximum = 100,
 		.max_inflight = 100,
 		.max_packet_size = 4 << 20,
+		.max_connect_size = 4 << 20,
 		.queue = { .max_queued_messages = 1000,
 		    .max_queued_bytes = 1 << 20 },
 		.session_expiry_max_s = MQTT_EXPIRY_NEVER,
