@@ -32,17 +32,29 @@ rules_check_message(const struct client_rules *r, unsigned qos, bool retain,
 	return MQTT_RC_SUCCESS;
 }
 
+static bool
+grants_all_filters(const struct client_rules *r)
+{
+	return r->wildcard_available && r->shared_available;
+}
+
 enum mqtt_reason
 rules_check_filter(const struct client_rules *r, struct slice filter,
     const char **why)
 {
 	struct filter f;
 
-	if (r->wildcard_available || !filter_parse(filter, &f) ||
-	    !f.has_wildcard)
+	if (grants_all_filters(r) || !filter_parse(filter, &f))
 		return MQTT_RC_SUCCESS;
-	*why = "this listener has no wildcards";
-	return MQTT_RC_WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED;
+	if (f.has_wildcard && !r->wildcard_available) {
+		*why = "this listener has no wildcards";
+		return MQTT_RC_WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED;
+	}
+	if (f.is_shared && !r->shared_available) {
+		*why = "this listener has no Shared Subscriptions";
+		return MQTT_RC_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+	}
+	return MQTT_RC_SUCCESS;
 }
 
 enum mqtt_reason
@@ -59,8 +71,8 @@ rules_check_subscribe(const struct client_rules *r,
 		*why = "this listener has no Subscription Identifiers";
 		return MQTT_RC_SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
 	}
-	/* v5 3.2.2.3.11 */
-	while (!r->wildcard_available && rc == MQTT_RC_SUCCESS &&
+	/* v5 3.2.2.3.11, 3.2.2.3.13 */
+	while (!grants_all_filters(r) && rc == MQTT_RC_SUCCESS &&
 	    packet_next_filter(&rest, MQTT_SUBSCRIBE, &f))
 		rc = rules_check_filter(r, f.filter, why);
 	return rc;
@@ -80,4 +92,7 @@ rules_put_properties(const struct client_rules *r, struct buf *out)
 	if (!r->subscription_ids_available)
 		property_put_byte(out,
 		    MQTT_PROP_SUBSCRIPTION_IDENTIFIER_AVAILABLE, 0);
+	if (!r->shared_available)
+		property_put_byte(out, MQTT_PROP_SHARED_SUBSCRIPTION_AVAILABLE,
+		    0);
 }

@@ -25,6 +25,7 @@ struct client_rules {
 	bool retain_available;
 	bool wildcard_available;
 	bool subscription_ids_available;
+	bool shared_available;
 	/* [a] What has come into force since; NULL: nothing. Whoever was told
 	 * of these keeps to them. */
 	_Atomic(const struct client_rules *) newer;

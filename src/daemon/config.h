@@ -67,6 +67,7 @@ struct config_listener {
 	bool retain_available;
 	bool wildcard_available;
 	bool subscription_ids_available;
+	bool shared_available;
 	unsigned max_connections; /* 0: no limit of its own */
 	unsigned backlog;
 	unsigned line; /* of its section, for messages; 0: not from a file */

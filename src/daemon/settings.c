@@ -70,6 +70,7 @@ listener_rules(const struct config *c, const struct config_listener *l)
 		.retain_available = l->retain_available,
 		.wildcard_available = l->wildcard_available,
 		.subscription_ids_available = l->subscription_ids_available,
+		.shared_available = l->shared_available,
 	};
 }
 

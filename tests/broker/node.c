@@ -56,6 +56,7 @@ node_new_alone(const struct broker_options *o)
 		.max_qos = 2,
 		.retain_available = true,
 		.wildcard_available = true,
+		.shared_available = true,
 		.subscription_ids_available = true };
 	n->broker = broker_new(&n->options);
 	cr_assert_not_null(n->broker);

@@ -12,6 +12,7 @@ narrow_node(void)
 	n->rules.retain_available = false;
 	n->rules.wildcard_available = false;
 	n->rules.subscription_ids_available = false;
+	n->rules.shared_available = false;
 	return n;
 }
 
@@ -32,12 +33,13 @@ Test(rules, tell_what_is_not_granted)
 	struct client_rules all = { .max_qos = 2,
 		.retain_available = true,
 		.wildcard_available = true,
-		.subscription_ids_available = true };
+		.subscription_ids_available = true,
+		.shared_available = true };
 	struct client_rules none = { 0 };
 	struct client_rules one = all;
 
 	expect_told(&all, "", 0);
-	expect_told(&none, "\x24\0\x25\0\x28\0\x29\0", 8);
+	expect_told(&none, "\x24\0\x25\0\x28\0\x29\0\x2a\0", 10);
 	one.max_qos = 1;
 	expect_told(&one, "\x24\1", 2);
 }
@@ -92,6 +94,10 @@ Test(rules, end_the_connection_of_who_was_told)
 		    "DISCONNECT reason=0xa2 (Wildcard Subscriptions not "
 		    "supported) { Reason String=Wildcard Subscriptions not "
 		    "supported: this listener has no wildcards }" },
+		{ "82 [0001 [] <a> 00 <$share/g/b> 00]",
+		    "DISCONNECT reason=0x9e (Shared Subscriptions not "
+		    "supported) { Reason String=Shared Subscriptions not "
+		    "supported: this listener has no Shared Subscriptions }" },
 		{ "82 [0001 [0b 01] <a> 00]",
 		    "DISCONNECT reason=0xa1 (Subscription Identifiers not "
 		    "supported) { Reason String=Subscription Identifiers not "
@@ -126,10 +132,10 @@ Test(rules, refuse_3_1_1_what_it_was_not_told)
 	device_hears_nothing(d);
 	cr_assert_eq(node_count(n, refused_publishes), 2);
 	bus_hears_nothing(n, 0);
-	device_say(d, "82 [0002 <+/a> 00 <a> 00]");
+	device_say(d, "82 [0002 <+/a> 00 <a> 00 <$share/g/a> 00]");
 	bus_hears(n, 0, "SUBSCRIBE a");
 	node_settle(n, 0, BUS_OK);
-	device_hears(d, "SUBACK packet_id=2 codes=0x80,0x00");
+	device_hears(d, "SUBACK packet_id=2 codes=0x80,0x00,0x80");
 	node_free(&n);
 }
 

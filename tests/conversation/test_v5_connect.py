@@ -284,17 +284,18 @@ def test_a_listener_may_offer_less(start):
     # v5 [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-12]
     b = start.bridge({"listener main": {
         "max_qos": 0, "retain_available": "no", "wildcard_available": "no",
-        "subscription_ids_available": "no"}})
+        "subscription_ids_available": "no", "shared_available": "no"}})
 
     connack = b.mqtt(version=V5).connack
     assert connack.prop("maximum_qos") == 0
-    for name in ("retain", "wildcard", "subscription_ids"):
+    for name in ("retain", "wildcard", "subscription_ids", "shared"):
         assert connack.prop(f"{name}_available") == 0
     assert b.mqtt(version=V5).subscribe("a", qos=2) == [0]
     for data, code in (
             (publish_packet("a", b"", 1, packet_id=1, version=V5), 0x9B),
             (publish_packet("a", retain=True, version=V5), 0x9A),
             (subscribe_packet(1, [("a/#", 0)], V5), 0xA2),
+            (subscribe_packet(1, [("$share/g/a", 0)], V5), 0x9E),
             (subscribe_packet(1, [("a", 0)], V5, subscription_id=1), 0xA1)):
         client = b.mqtt(version=V5)
         client.send(data)

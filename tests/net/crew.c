@@ -58,6 +58,7 @@ crew_start(const struct broker_options *o, bool has_bus)
 		.max_qos = 2,
 		.retain_available = true,
 		.wildcard_available = true,
+		.shared_available = true,
 		.subscription_ids_available = true };
 	c->broker = broker_new(&c->options);
 	cr_assert_not_null(c->broker);
