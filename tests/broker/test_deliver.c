@@ -621,6 +621,42 @@ Test(deliver, drops_qos_0_and_keeps_the_rest_for_a_slow_client)
 	node_free(&n);
 }
 
+/*
+ * Between a little room and all of it: what waits is not overtaken. v3.1.1
+ * [MQTT-4.6.0-6], v5 [MQTT-4.6.0-6]
+ */
+Test(deliver, keeps_the_order_for_a_client_that_reads_a_little)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *s;
+	char payload[901] = { 0 };
+
+	memset(payload, 'x', 900);
+	o.max_output_bytes = 2000;
+	n = node_new_with(&o);
+	s = device_online(n, 0, MQTT_V311, "s", true);
+	device_subscribe(s, "a", 1);
+	device_set_window(s, 0);
+	for (char i = '0'; i < '5'; i++) {
+		payload[0] = i;
+		node_from_nats(n, "a", "", 1, payload);
+	}
+	device_set_window(s, 1500);
+	node_run(n);
+	cr_assert_lt(buf_len(&device_client(s)->out), 2000);
+	for (char i = '5'; i < '9'; i++) {
+		payload[0] = i;
+		node_from_nats(n, "a", "", i % 2, payload);
+	}
+	device_set_window(s, SIZE_MAX);
+	node_run(n);
+	for (char i = '0'; i < '9'; i++)
+		cr_assert_eq(device_next(s)->publish.payload.ptr[0], i);
+	device_hears_nothing(s);
+	node_free(&n);
+}
+
 /* A client that does not read what it asked for need not ask more. */
 Test(deliver, does_not_read_from_a_client_that_does_not_read)
 {
