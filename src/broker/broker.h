@@ -57,9 +57,10 @@ struct broker_options {
 	const char *server_reference;     /* NULL or "": no other takes over */
 	const char *response_information; /* where it begins; as above */
 	unsigned sys_interval_s;          /* of $SYS; 0: there is none */
-	unsigned max_logins; /* whose passwords wait to be checked */
-	struct users *users; /* NULL: there is no password file */
-	struct acl *acl;     /* NULL: there is no ACL file */
+	unsigned max_logins;          /* whose passwords wait to be checked */
+	struct users *users;          /* NULL: there is no password file */
+	const char *client_id_prefix; /* with %u in it; NULL: any */
+	struct acl *acl;              /* NULL: there is no ACL file */
 	bool queue_qos0;
 	bool check_payload_format;
 	bool tolerate_receive_maximum; /* v5: more than it are served */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/client_prefix.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
@@ -488,13 +489,48 @@ may_have_will(struct client *c, const struct packet_connect *p)
 		p->will_topic);
 }
 
+/*
+ * What the identifier must begin with, in the home's scratch. Sessions are
+ * their users' anyway; this keeps the names apart before there is one.
+ */
+static enum mqtt_reason WORKER_THREAD
+check_prefix(struct client *c, const struct packet_connect *p, const char **why)
+{
+	struct home *h = c->home;
+	const char *text = h->broker->options->client_id_prefix;
+
+	buf_reset(&h->scratch);
+	if (text == NULL)
+		return MQTT_RC_SUCCESS;
+	*why = "the Client Identifier must begin with the prefix of its user";
+	if (!client_prefix_expand(text, proven_name(c, p), &h->scratch))
+		return MQTT_RC_NOT_AUTHORIZED;
+	if (p->client_id.len > 0 &&
+	    !slice_starts(p->client_id, buf_slice(&h->scratch)))
+		return MQTT_RC_CLIENT_IDENTIFIER_NOT_VALID;
+	return MQTT_RC_SUCCESS;
+}
+
+/* v5 [MQTT-3.1.3-6] [MQTT-3.1.3-7], v3.1.1 [MQTT-3.1.3-6] [MQTT-3.1.3-7] */
+static void WORKER_THREAD
+go_online_as(struct client *c, const struct packet_connect *p)
+{
+	char name[ASSIGNED_ID_LEN + 1];
+	struct buf id = { 0 };
+
+	random_name(name, ASSIGNED_ID_LEN);
+	buf_append_slice(&id, buf_slice(&c->home->scratch));
+	buf_append_str(&id, name);
+	go_online(c, p, buf_slice(&id), true);
+	buf_fini(&id);
+}
+
 void
 client_on_connect(struct client *c, const struct frame *f)
 {
 	struct packet_connect p;
 	enum mqtt_reason rc = packet_decode_connect(f, &p);
 	const char *why = NULL;
-	char name[ASSIGNED_ID_LEN + 1];
 
 	c->rules = rules_newest(c->rules);
 	if (rc == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION) {
@@ -523,10 +559,13 @@ client_on_connect(struct client *c, const struct frame *f)
 		    "the ACL file does not allow its Will");
 		return;
 	}
-	/* v5 [MQTT-3.1.3-6] [MQTT-3.1.3-7], v3.1.1 [MQTT-3.1.3-7] */
-	if (p.client_id.len == 0) { /* v3.1.1 [MQTT-3.1.3-6] */
-		random_name(name, ASSIGNED_ID_LEN);
-		go_online(c, &p, slice_str(name), true);
+	rc = check_prefix(c, &p, &why);
+	if (rc != MQTT_RC_SUCCESS) {
+		connecting_refuse(c, rc, why);
+		return;
+	}
+	if (p.client_id.len == 0) {
+		go_online_as(c, &p);
 		return;
 	}
 	go_online(c, &p, p.client_id, false);

@@ -168,10 +168,11 @@ struct config {
 
 	struct {
 		enum config_anonymous allow_anonymous;
-		char *acl_file;      /* "": none */
-		struct acl *acl;     /* what is in it; NULL: none */
-		char *password_file; /* "": none */
-		struct users *users; /* what is in it; NULL: none */
+		char *client_id_prefix; /* "": none */
+		char *acl_file;         /* "": none */
+		struct acl *acl;        /* what is in it; NULL: none */
+		char *password_file;    /* "": none */
+		struct users *users;    /* what is in it; NULL: none */
 	} auth;
 
 	struct {

@@ -46,6 +46,9 @@ fill_broker_options(struct settings *s)
 		.server_reference = c->server.server_reference,
 		.response_information = c->server.response_information,
 		.sys_interval_s = c->server.sys_interval_s,
+		.client_id_prefix = *c->auth.client_id_prefix != '\0'
+		    ? c->auth.client_id_prefix
+		    : NULL,
 		.users = c->auth.users,
 		.acl = c->auth.acl,
 		.queue_qos0 = c->limits.queue_qos0,

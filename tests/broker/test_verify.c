@@ -200,3 +200,41 @@ Test(verify, shares_retained_messages_among_users)
 	device_hears(e, "PUBLISH qos=0 retain topic=t payload=x");
 	node_free(&n);
 }
+
+/* [auth] client_id_prefix */
+Test(verify, keeps_identifiers_of_users_apart)
+{
+	struct broker_options o = node_options();
+	struct node *n;
+	struct device *d;
+
+	o.client_id_prefix = "%u-";
+	n = node_with_users(&o);
+	d = device_new(n, 0);
+	device_say(d, AL, "al-1");
+	device_hears(d, OK);
+	d = device_new(n, 1);
+	device_say(d, AL, "al-1"); /* which moves */
+	device_hears(d, "CONNACK session_present=1 code=0");
+	d = device_new(n, 0);
+	device_say(d, AL, "bo-1");
+	device_hears(d, "CONNACK session_present=0 code=2");
+	device_hears_it_closed(d);
+	d = device_new(n, 0);
+	device_say(d, AL, "al");
+	device_hears(d, "CONNACK session_present=0 code=2");
+	d = device_new(n, 0);
+	device_say(d, "10 [<MQTT> 05 02 0000 [] <al-1>]");
+	device_hears(d,
+	    "CONNACK session_present=0 reason=0x87 (not authorized) { Reason "
+	    "String=the Client Identifier must begin with the prefix of its "
+	    "user }");
+	/* One that we assign has it. */
+	d = device_new(n, 0);
+	device_say(d, "10 [<MQTT> 04 c2 0000 <> <al> <secret>]");
+	device_hears(d, OK);
+	cr_expect(slice_starts(session_client_id(device_client(d)->session),
+	    SLICE("al-")));
+	cr_expect_eq(device_client(d)->session->client_id_len, 3 + 22);
+	node_free(&n);
+}

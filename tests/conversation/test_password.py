@@ -71,6 +71,16 @@ def test_a_session_belongs_to_its_user(serve):
     again.connect("theirs", clean=False, user="al", password="secret")
 
 
+def test_identifiers_begin_with_the_name_of_their_user(serve):
+    b = serve(f"al:{SECRET}", client_id_prefix="%u-")
+    login = {"user": "al", "password": "secret"}
+    b.mqtt("al-1", **login).ping()
+    b.socket().connect("bo-1", code=2, **login)
+    b.socket().connect("al-1", code=5)
+    connack = b.socket(V5).connect("", **login)
+    assert connack.prop("assigned_client_id").startswith("al-")
+
+
 def test_nobody_waits_for_the_hash_of_another(serve):
     b = serve(f"al:{SECRET}", f"dear:{DEAR}")
     bystanders = [b.mqtt() for _ in range(8)]
