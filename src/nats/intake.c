@@ -22,7 +22,7 @@ struct parcel {
 	natsMsg *msg;
 };
 
-static void
+static void NATS_THREAD
 on_parcel(struct mail *mail, void *owner)
 {
 	struct parcel *p = container_of(mail, struct parcel, mail);

@@ -33,7 +33,7 @@ struct denied {
 	char text[];
 };
 
-static void
+static void NATS_THREAD
 on_denied(struct mail *mail, void *owner)
 {
 	struct denied *d = container_of(mail, struct denied, mail);

@@ -23,7 +23,7 @@ void link_subscriptions_fini(struct link *l);
 /* BUS_SUBSCRIBE and BUS_UNSUBSCRIBE. */
 void link_subscribe(struct link *l, unsigned worker, uint64_t token,
     struct slice subject) NATS_THREAD;
-void link_unsubscribe(struct link *l, struct slice subject);
+void link_unsubscribe(struct link *l, struct slice subject) NATS_THREAD;
 
 /* BUS_SUBSCRIBED when the server has what `l` has subscribed to so far. */
 void link_answer_subscribed(struct link *l, unsigned worker, uint64_t token,

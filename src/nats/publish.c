@@ -211,7 +211,7 @@ send_publish(struct link *l, const struct message *m, const struct ack *a)
 	return send_with_headers(l, m, a, duplicate, reply);
 }
 
-static enum sent
+static enum sent NATS_THREAD
 send_any(struct link *l, uint8_t type, const struct message *m,
     const struct ack *a)
 {

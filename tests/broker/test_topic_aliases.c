@@ -48,7 +48,7 @@ Test(topic_aliases, are_for_topics_that_are_worth_it)
 Test(topic_aliases, stay_while_they_are_used)
 {
 	struct topic_aliases *t = topic_aliases_new(2);
-	char topic[16];
+	char topic[24];
 
 	for (int i = 0; i < 1000; i++) {
 		(void)snprintf(topic, sizeof(topic), "other/%d", i);
