@@ -18,8 +18,8 @@
 #include "store/retained.h"
 #include "topic/filter.h"
 
-/* The longest that one password may take, and more. */
-#define HELPER_END_MS 60000
+/* A password that takes longer is left alone when the process ends. */
+#define HELPER_END_MS 5000
 
 /* The retained store of one user. */
 struct owned {
