@@ -131,6 +131,14 @@ scram_user(const struct scram *s)
 	return gsasl_property_fast(s->session, GSASL_AUTHID);
 }
 
+bool
+scram_holds(const struct scram *s, const struct users *now)
+{
+	return now == s->users ||
+	    (now != NULL &&
+		users_agree(s->users, now, slice_str(scram_user(s))));
+}
+
 /* Who acts for somebody else must be allowed to, and we know no such rule. */
 static bool
 is_itself(const struct scram *s)

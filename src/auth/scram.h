@@ -33,3 +33,5 @@ enum scram_result scram_step(struct scram *s, struct slice in,
 
 /* After DONE: who it is. */
 const char *scram_user(const struct scram *s);
+/* Does that hold as well by what the file says now (NULL: there is none)? */
+bool scram_holds(const struct scram *s, const struct users *now);

@@ -74,8 +74,14 @@ succeed(struct client *c, struct buf *last)
 {
 	struct client_auth *a = c->auth;
 	char *user = xstrdup(scram_user(a->scram));
+	bool holds = scram_holds(a->scram, c->home->users);
 
 	scram_free(&a->scram);
+	if (!holds) { /* a reload came between */
+		free(user);
+		deny(c);
+		return;
+	}
 	if (is_connecting(c)) {
 		a->user = user;
 		a->last = *last;

@@ -311,6 +311,36 @@ Test(client_auth, takes_little_before_it_is_known_who_sends_it)
 	node_free(&n);
 }
 
+/* A reload comes between: what counts is what the file says in the end. */
+Test(client_auth, counts_only_by_the_newest_file)
+{
+	static const char *const files[] = { "bo:" HASH_PENCIL,
+		"di:" HASH_PENCIL };
+
+	for (size_t i = 0; i < countof(files); i++) {
+		struct node *n = plain_node();
+		struct proof p = proof_begin("bo", "pencil");
+		struct device *d = device_new(n, 0);
+		struct home *h = node_home(n, 0);
+		struct buf why = { 0 };
+		unsigned line;
+
+		device_say(d, CONNECT, p.text);
+		hears_auth(d, &p, MQTT_RC_CONTINUE_AUTHENTICATION);
+		users_unref(&h->users);
+		h->users = users_parse(slice_str(files[i]), &line, &why);
+		device_say(d, AUTH("18"), p.text);
+		if (i == 0)
+			hears_accepted(d, &p);
+		else
+			device_hears(d,
+			    REFUSED("0x86 (bad User Name or Password) { Reason "
+				    "String=bad User Name or Password }"));
+		proof_end(&p);
+		node_free(&n);
+	}
+}
+
 Test(client_auth, must_be_over_in_time)
 {
 	struct node *n = plain_node();
