@@ -400,7 +400,7 @@ Test(client_publish, may_use_an_alias_for_its_topic)
 
 /* --- Packet Identifiers ------------------------------------------------- */
 
-/* v5 [MQTT-4.3.2-5] [MQTT-4.3.3-9] */
+/* v5 [MQTT-4.3.2-5] */
 Test(client_publish, that_is_repeated_is_one_message)
 {
 	struct node *n = node_new();

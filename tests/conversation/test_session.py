@@ -47,7 +47,7 @@ def test_a_persistent_session_is_present_the_second_time(device):
         client.disconnect()
 
 
-# v5 [MQTT-4.1.0-1] [MQTT-4.1.0-2]
+# v5 [MQTT-4.1.0-1]
 # v3.1.1 [MQTT-4.1.0-2]
 def test_a_session_outlives_a_lost_connection(device):
     device().close()

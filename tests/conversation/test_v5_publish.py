@@ -346,7 +346,7 @@ def test_a_refused_qos_2_is_over(bridge, five):
     client = five()
     pubrec = client.publish("$JS/API/INFO", b"x", qos=2, packet_id=3)
     assert pubrec.type == PUBREC and pubrec.code >= 0x80
-    # v5 [MQTT-4.3.3-4]: the identifier is free again.
+    # v5 [MQTT-4.3.3-9]: the identifier is free again.
     assert client.publish(bridge.topic("a"), b"x", qos=2,
                           packet_id=3).code == 0
 

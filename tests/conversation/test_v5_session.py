@@ -68,6 +68,7 @@ def test_disconnect_may_change_it(device):
 
 
 def test_it_ends_in_time(bridge, device, publisher):
+    # v5 [MQTT-4.1.0-2]
     n = bridge.nats()
     client = device(session_expiry=1)
     client.subscribe(bridge.topic("a"), qos=1)
