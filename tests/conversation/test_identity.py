@@ -282,3 +282,29 @@ def test_many_identities(start):
         n.publish(f"u{i}.x", str(i))
     for i, c in enumerate(clients):
         assert c.message().payload == str(i).encode()
+
+
+def test_groups_are_of_one_identity(b):
+    """The members of anna's group are hers, and so is what they may have."""
+    members = [b.mqtt(version=V5, **ANNA) for _ in range(2)]
+    for m in members:
+        assert codes(m, "$share/g/anna/job") == [0]
+        assert codes(m, "$share/g/bert/job") == [0x87]
+    bert = b.mqtt(version=V5, **BERT)
+    assert codes(bert, "$share/g/shared/#") == [0]
+    publisher = b.mqtt(**ANNA)
+    for i in range(20):
+        publisher.publish("anna/job", str(i))
+    got = []
+
+    def all_there():
+        for m in members:
+            m.ping()
+            while m.pending:
+                got.append(m.message().payload)
+        return len(got) >= 20
+
+    until(all_there, "every job to be taken")
+    assert sorted(got, key=int) == [b"%d" % i for i in range(20)]
+    bert.ping()
+    assert bert.pending == []

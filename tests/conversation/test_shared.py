@@ -4,7 +4,7 @@
 import pytest
 
 from conversation.deadline import until
-from conversation.mqtt import NO_LOCAL, PUBLISH, V5, V311
+from conversation.mqtt import NO_LOCAL, PUBACK, PUBLISH, V5, V311
 
 pytestmark = pytest.mark.parametrize("version", [V311, V5],
                                      ids=["3.1.1", "5.0"])
@@ -214,3 +214,27 @@ def test_two_nodes_share_a_group(start, version):
     found = collect(members, 60)
     jobs = [p for p in sum(found, []) if p != b"warm"]
     assert sorted(jobs, key=int) == [b"%d" % i for i in range(60)]
+
+
+def test_a_group_outlives_a_restart_of_nats(start, version):
+    b = start.bridge()
+    member = b.mqtt(version=version)
+    assert member.subscribe("$share/g/job/#", qos=1) == [1]
+    b.nats_server.kill()
+    publisher = b.mqtt()
+    late = publisher.send_publish("job/late", b"late", qos=1)
+    b.nats_server.restart()
+    b.linked()
+    n = b.nats()
+    # Two connections come back, each when it does.
+    seen = []
+
+    def both():
+        n.publish("job.probe", b"probe")
+        member.ping()
+        while member.pending:
+            seen.append(member.message().payload)
+        return b"probe" in seen
+
+    until(both, "the group on the new connection")
+    publisher.wait(PUBACK, late)
