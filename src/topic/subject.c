@@ -255,6 +255,10 @@ subject_is_reserved(struct slice subject)
 	bool more = true;
 	size_t i;
 
+	/* They all begin with one of these; most subjects do not. */
+	if (subject.len == 0 ||
+	    (subject.ptr[0] != '$' && subject.ptr[0] != '_'))
+		return false;
 	split_next(&subject, &more, subject_syntax.separator, &token);
 	for (i = 0; i < countof(names); i++)
 		if (slice_eq(token, slice_str(names[i])))
