@@ -56,6 +56,9 @@ Test(password, is_no_other)
 
 Test(password, is_refused_when_its_hash_is_damaged)
 {
+	static const char scram_without_a_key[] =
+	    "$scram-sha-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkd"
+	    "i4Uo7BkeZkBFzpcXkuLmtbsT4qY=";
 	static const char *const bad[] = {
 		"",
 		"secret",
@@ -74,8 +77,7 @@ Test(password, is_refused_when_its_hash_is_damaged)
 		HASH_SECRET "AAAA",
 		HASH_GEHEIM " ",
 		HASH_PENCIL "=",
-		"$scram-sha-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkd"
-		"i4Uo7BkeZkBFzpcXkuLmtbsT4qY=",
+		scram_without_a_key,
 	};
 	struct password p;
 

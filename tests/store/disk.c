@@ -199,6 +199,7 @@ write_to(uint8_t **file, size_t *file_len, const struct event *e, size_t from,
 void
 disk_rewind(void)
 {
+	free(watched);
 	watched = NULL;
 	plain_fd = durable_fd = -1;
 	next_event = 0;

@@ -388,5 +388,8 @@ main(void)
 	printf("test_powercut: %zu cuts in %zu writes and %zu syncs, "
 	       "POWERCUT_SEED=%zu\n",
 	    n_cuts, disk_now(), disk_n_syncs(), first_seed);
+	free(moments);
+	free(path);
+	free(copy);
 	return EXIT_SUCCESS;
 }
