@@ -18,8 +18,11 @@
 #include "store/retained.h"
 #include "topic/filter.h"
 
-/* A password that takes longer is left alone when the process ends. */
-#define HELPER_END_MS 5000
+/*
+ * The longest that one password may take, and more: libcrypto must not be in
+ * use when the process ends.
+ */
+#define HELPER_END_MS 60000
 
 /* The retained store of one user. */
 struct owned {

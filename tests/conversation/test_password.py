@@ -13,8 +13,8 @@ SECRET = ("$7$101$Rbe5WboXImN9Or+c$EjfsoXNI2eRREyF26S5YvmUchC6X9odrldzG0hKE7"
           "/KMmt3AHuALGzHYK+XB8zd0YVLTrXS827hSRB6u6ddyxQ==")
 GEHEIM = ("$6$g/7XFZie2UCfOQYW$2jVbGsEwaF9v0X9kOZgb2vQrgZRZMQ75ni2Mm+DOwM2Qy"
           "hPMBKRK/UTwigS7hp/D0E9F9mTAXBshKr0EObSTSA==")
-# The same as SECRET's, but it takes seconds to find that out.
-DEAR = SECRET.replace("$101$", "$3000000$")
+# The same as SECRET's, but it takes a while to find that out.
+DEAR = SECRET.replace("$101$", "$1000000$")
 
 
 @pytest.fixture
