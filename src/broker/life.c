@@ -151,7 +151,7 @@ request_group(struct home *h, enum bus_request_type type,
 	struct filter f;
 	unsigned n = 0;
 
-	if (h->broker->bus == NULL ||
+	if (h->broker->bus == NULL || s->link == SESSION_LINK_NONE ||
 	    !filter_parse(slice_of(sub->filter, sub->filter_len), &f) ||
 	    !topics_subject_of_filter(h, f.match, &parent_len))
 		return 0;

@@ -169,6 +169,21 @@ def test_nats_is_subscribed_to_before_clients_come(stored):
     assert bridge.mqtt("device", clean=False).message().payload == b"x"
 
 
+def test_a_shared_subscription_outlives_the_daemon(stored):
+    bridge = stored()
+    device = bridge.mqtt("device", version=V5, clean=False,
+                         session_expiry=1000)
+    device.subscribe("$share/group/" + bridge.topic("a"), qos=1)
+    device.close()
+    bridge.mqtt().publish(bridge.topic("a"), b"1", qos=1)
+    until(lambda: records(bridge)["queued"] == 1, "it to be stored")
+    again(bridge, "kill")
+    bridge.mqtt().publish(bridge.topic("a"), b"2", qos=1)
+    device = bridge.mqtt("device", version=V5, clean=False,
+                         session_expiry=1000)
+    assert [m.payload for m in device.messages(2)] == [b"1", b"2"]
+
+
 def test_what_has_ended_stays_away(stored):
     bridge = stored()
     device = bridge.mqtt("device", clean=False)
