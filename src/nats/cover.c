@@ -533,6 +533,20 @@ cover_count(const struct cover *c)
 }
 
 void
+cover_each_match(struct cover *c, struct slice subject,
+    void (*fn)(void *arg, void *handle), void *arg)
+{
+	struct wanted *w;
+
+	cover_tree_overlaps(&c->tree, subject);
+	for (size_t i = 0; i < c->tree.n_found; i++)
+		fn(arg, found_at(c, i)->handle);
+	TAILQ_FOREACH(w, &c->apart, entry)
+		if (subject_match(slice_str(w->filter), subject))
+			fn(arg, w->handle);
+}
+
+void
 cover_each(const struct cover *c, void (*fn)(void *arg, const char *subject),
     void *arg)
 {

@@ -80,6 +80,9 @@ size_t cover_count(const struct cover *c);
  * reserved subjects, see subject_is_reserved; those are counted apart.
  */
 bool cover_wants_reserved(const struct cover *c, struct slice token);
+/* Call `fn` with the handle of every one that matches this subject. */
+void cover_each_match(struct cover *c, struct slice subject,
+    void (*fn)(void *arg, void *handle), void *arg);
 /* Call `fn` for every subscription, in no order. */
 void cover_each(const struct cover *c,
     void (*fn)(void *arg, const char *subject), void *arg);

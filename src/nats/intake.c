@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "nats/bus_thread.h"
 #include "nats/receive.h"
+#include "nats/turnover.h"
 
 /* --- by cnats' delivery thread ------------------------------------------- */
 
@@ -19,6 +20,7 @@ struct parcel {
 	struct mail mail;
 	uint32_t link;
 	uint64_t share; /* 0: none */
+	int64_t subscription;
 	natsMsg *msg;
 };
 
@@ -30,19 +32,22 @@ on_parcel(struct mail *mail, void *owner)
 
 	if (l != NULL && p->share != 0)
 		receive_shared(l, p->msg, p->share);
-	if (l == NULL || p->share != 0 || receive_message(l, p->msg))
+	if (l == NULL || p->share != 0 ||
+	    !turnover_is_first(l, p->msg, p->subscription) ||
+	    receive_message(l, p->msg))
 		natsMsg_Destroy(p->msg);
 	free(p);
 }
 
 static void
-send_parcel(const struct intake_gate *gate, natsMsg *msg)
+send_parcel(const struct intake_gate *gate, natsSubscription *sub, natsMsg *msg)
 {
 	struct parcel *p = xcalloc(1, sizeof(*p));
 
 	p->mail.handle = on_parcel;
 	p->link = gate->link;
 	p->share = gate->share;
+	p->subscription = natsSubscription_GetID(sub);
 	p->msg = msg;
 	mailbox_post(gate->mailbox, &p->mail);
 }
@@ -52,8 +57,7 @@ on_pooled(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
     void *closure)
 {
 	(void)nc;
-	(void)sub;
-	send_parcel(closure, msg);
+	send_parcel(closure, sub, msg);
 }
 
 static natsSubscription *
@@ -152,6 +156,9 @@ on_hooked(natsConnection *nc, natsMsg **msg, void *closure)
 {
 	(void)nc;
 	thread_assert_nats();
+	turnover_settle(closure);
+	if (turnover_hold(closure, msg))
+		return;
 	if (receive_message(closure, *msg))
 		natsMsg_free(*msg);
 	*msg = NULL;
@@ -168,7 +175,7 @@ subscribe_hooked(struct link *l, const char *subject)
 {
 	natsSubscription *sub = NULL;
 
-	/* Nothing reaches it: the filter takes every message. */
+	/* The filter takes every message; only markers of turnovers pass. */
 	if (natsConnection_SubscribeSync(&sub, l->nc, subject) != NATS_OK)
 		return NULL;
 	return sub;

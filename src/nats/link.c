@@ -28,6 +28,7 @@
 #include "nats/link_subscription.h"
 #include "nats/publish.h"
 #include "nats/side.h"
+#include "nats/turnover.h"
 
 /* Between two attempts: doubled after each failure, and some chance. */
 #define RETRY_MIN_MS      250u
@@ -241,6 +242,7 @@ on_socket(void *arg, bool was_read)
 {
 	struct link *l = arg;
 
+	turnover_settle(l);
 	/* The turn's own time is from before the loop slept. */
 	l->bus->now_ms = clock_mono_ms();
 	if (was_read)

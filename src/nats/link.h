@@ -28,6 +28,7 @@ struct connect_job;
 struct flush_job;
 struct intake_gate;
 struct outgoing;
+struct turnover;
 TAILQ_HEAD(outgoing_list, outgoing);
 
 enum link_state {
@@ -77,10 +78,10 @@ struct link {
 	struct timer late; /* for what may be refused, see link_denial.h */
 	uint64_t late_fence;
 	unsigned late_rounds;
-	STAILQ_HEAD(, leaving) leaving; /* subscriptions that were replaced */
-	struct flush_job *flush;        /* the flusher is at it */
-	uint64_t drain_fence;           /* the one behind everything */
-	uint64_t alive_ms;              /* when the server last gave a sign */
+	struct turnover *turnover; /* of subscriptions; NULL: none */
+	struct flush_job *flush;   /* the flusher is at it */
+	uint64_t drain_fence;      /* the one behind everything */
+	uint64_t alive_ms;         /* when the server last gave a sign */
 	STAILQ_HEAD(, subscribed) subscribed;
 
 	/* What must outlive the connection. */

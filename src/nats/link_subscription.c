@@ -14,6 +14,7 @@
 #include "nats/intake.h"
 #include "nats/link_fence.h"
 #include "nats/side.h"
+#include "nats/turnover.h"
 
 /* How long a cover may stay wider than it needs to be. */
 #define NARROW_AFTER_MS 2000u
@@ -25,13 +26,6 @@ struct subscribed {
 	uint64_t token;
 	unsigned worker;
 	char subject[];
-};
-
-/* A subscription that is over when the server knows those in its place. */
-struct leaving {
-	STAILQ_ENTRY(leaving) entry;
-	natsSubscription *subscription;
-	uint64_t fence;
 };
 
 /* --- the cover's subscriptions ------------------------------------------ */
@@ -50,56 +44,34 @@ join(void *arg, const char *subject)
 
 	if (l->nc == NULL)
 		return NULL;
-	sub = intake_subscribe(l, subject);
+	sub = turnover_take_back(l, subject);
+	if (sub == NULL)
+		sub = intake_subscribe(l, subject);
 	if (sub != NULL)
 		count_subscriptions(l, 1);
 	return sub;
 }
 
-static void
-end_subscription(struct link *l, natsSubscription *sub)
-{
-	count_subscriptions(l, -1);
-	/* Harmless when the connection is closed. */
-	(void)natsSubscription_Unsubscribe(sub);
-	natsSubscription_Destroy(sub);
-}
-
 /*
- * cnats drops messages of a subscription that it has ended, so one that was
- * replaced stays until all that came by it alone must have arrived.
+ * One that was replaced stays for a while: what the server has matched with
+ * it alone may still come.
  */
 static void
 leave(void *arg, const char *subject, void *handle, bool replaced)
 {
 	struct link *l = arg;
-	struct leaving *late;
 
-	(void)subject;
 	if (handle == NULL)
 		return;
-	if (!replaced) {
-		end_subscription(l, handle);
+	count_subscriptions(l, -1);
+	if (replaced) {
+		turnover_add(l, subject, handle, link_want_fence(l));
 		return;
 	}
-	late = xcalloc(1, sizeof(*late));
-	late->subscription = handle;
-	late->fence = link_want_fence(l);
-	STAILQ_INSERT_TAIL(&l->leaving, late, entry);
-}
-
-/* Those behind an answered fence; UINT64_MAX: all. */
-static void
-end_leaving(struct link *l, uint64_t fence)
-{
-	struct leaving *late;
-
-	while ((late = STAILQ_FIRST(&l->leaving)) != NULL &&
-	    late->fence <= fence) {
-		STAILQ_REMOVE_HEAD(&l->leaving, entry);
-		end_subscription(l, late->subscription);
-		free(late);
-	}
+	turnover_on_end(l, natsSubscription_GetID(handle));
+	/* Harmless when the connection is closed. */
+	(void)natsSubscription_Unsubscribe(handle);
+	natsSubscription_Destroy(handle);
 }
 
 static const struct cover_ops COVER_OPS = { .join = join, .leave = leave };
@@ -234,7 +206,7 @@ void
 link_subscriptions_on_fence(struct link *l, uint64_t fence)
 {
 	answer_subscribed(l, fence);
-	end_leaving(l, fence);
+	turnover_on_fence(l, fence);
 }
 
 void
@@ -251,7 +223,7 @@ link_subscriptions_close(struct link *l)
 	cover_leave_all(l->cover);
 	if (l->main != NULL)
 		side_on_close(l);
-	end_leaving(l, UINT64_MAX);
+	turnover_free(l);
 }
 
 void
@@ -266,7 +238,6 @@ void
 link_subscriptions_init(struct link *l)
 {
 	STAILQ_INIT(&l->subscribed);
-	STAILQ_INIT(&l->leaving);
 	l->cover = cover_new(&COVER_OPS, l);
 	timer_init(&l->narrow, on_narrow);
 }
