@@ -47,7 +47,7 @@ send_parcel(const struct intake_gate *gate, natsSubscription *sub, natsMsg *msg)
 	p->mail.handle = on_parcel;
 	p->link = gate->link;
 	p->share = gate->share;
-	p->subscription = natsSubscription_GetID(sub);
+	p->subscription = turnover_number(sub);
 	p->msg = msg;
 	mailbox_post(gate->mailbox, &p->mail);
 }

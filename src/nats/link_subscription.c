@@ -68,7 +68,7 @@ leave(void *arg, const char *subject, void *handle, bool replaced)
 		turnover_add(l, subject, handle, link_want_fence(l));
 		return;
 	}
-	turnover_on_end(l, natsSubscription_GetID(handle));
+	turnover_on_end(l, turnover_number(handle));
 	/* Harmless when the connection is closed. */
 	(void)natsSubscription_Unsubscribe(handle);
 	natsSubscription_Destroy(handle);

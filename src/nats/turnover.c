@@ -139,7 +139,7 @@ end_due(struct turnover *t, uint64_t now)
 			cap = cap > 0 ? 2 * cap : 16;
 			ended = xrealloc(ended, cap * sizeof(*ended));
 		}
-		ended[n++] = natsSubscription_GetID(s->subscription);
+		ended[n++] = turnover_number(s->subscription);
 		(void)natsSubscription_Unsubscribe(s->subscription);
 		move_to(t, s, OVER, now + AFTERMATH_MS);
 	}
@@ -200,7 +200,7 @@ turnover_add(struct link *l, const char *subject,
 
 	/* An earlier one of the same subject brings nothing of its own. */
 	if (s != NULL) {
-		turnover_on_end(l, natsSubscription_GetID(s->subscription));
+		turnover_on_end(l, turnover_number(s->subscription));
 		destroy(t, s);
 	}
 	s = xcalloc(1, sizeof(*s) + size);
@@ -339,7 +339,7 @@ look_at(void *arg, void *handle)
 	if (search->found != 0 || handle == NULL ||
 	    natsSubscription_NextMsg(&marker, handle, 0) != NATS_OK)
 		return;
-	search->found = natsSubscription_GetID(handle);
+	search->found = turnover_number(handle);
 	natsMsg_Destroy(marker);
 }
 

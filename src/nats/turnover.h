@@ -19,6 +19,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include <nats/nats.h>
 
 #include "base/slice.h"
@@ -26,6 +28,16 @@
 
 struct link;
 struct turnover;
+
+/*
+ * What tells subscriptions apart. Not the id that cnats gives them: asking for
+ * that takes its locks.
+ */
+static inline int64_t
+turnover_number(const natsSubscription *subscription)
+{
+	return (int64_t)(intptr_t)subscription;
+}
 
 /*
  * `subscription` is replaced by what the link has subscribed to just now, and
