@@ -554,6 +554,7 @@ config_resolve(struct config *c)
 	if (*c->server.node_name == '\0') {
 		free(c->server.node_name);
 		c->server.node_name = make_node_name();
+		c->server.node_name_made = true;
 	}
 }
 

@@ -84,6 +84,7 @@ struct config {
 	struct {
 		unsigned workers; /* not 0 after config_resolve */
 		char *node_name; /* not "" after config_resolve; a NATS token */
+		bool node_name_made; /* by config_resolve */
 		char *pid_file;
 		unsigned drain_timeout_ms;
 		char *server_reference;     /* "": none */

@@ -41,7 +41,7 @@
 #define LAME_DUCK_S 10
 
 struct daemon {
-	const struct config *config; /* what was started with */
+	struct config *config; /* what was started with */
 	struct event_base *base;
 	struct event *lame_duck;
 	const struct config_source *source;
@@ -205,10 +205,10 @@ load_store(struct daemon *d)
 {
 	const struct restored *r = &d->restored;
 	uint64_t start_ms = clock_mono_ms();
-	int error = storage_open(&d->storage, d->config, d->wakers);
+	int error;
 
-	if (error != 0 || d->storage.store == NULL)
-		return error;
+	if (d->storage.store == NULL)
+		return 0;
 	error = restore_load(d->broker, d->storage.store, &d->restored);
 	if (error != 0) {
 		log_error("the store cannot be loaded");
@@ -233,6 +233,10 @@ prepare(struct daemon *d)
 	if (d->broker == NULL)
 		return -EMFILE;
 	fill_wakers(d);
+	/* Before anybody asks for the name of the node. */
+	error = storage_open(&d->storage, d->config, d->wakers);
+	if (error != 0)
+		return error;
 	if (c->nats.url[0] != '\0') {
 		fill_bus_options(d);
 		d->bus = bus_new(&d->bus_options, &broker_bus_ops, d->broker);

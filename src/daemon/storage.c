@@ -3,17 +3,23 @@
 #include "daemon/storage.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "store/store_file.h"
 #include "store/store_lmdb.h"
 
 /* More than this part of what may be kept free is not to wait for the disk. */
 #define WAITING_OF  64u
 #define WAITING_MAX ((size_t)8 << 20)
+
+/* Records of RECORD_META. */
+#define NODE  "node"
+#define EPOCH "epoch"
 
 static const char *
 text_of(int error)
@@ -91,6 +97,70 @@ open_engine(const struct config *c, const char *path, struct store_lmdb **out)
 	return error;
 }
 
+/* The number in the meta record of that name; 0: none. */
+static uint64_t
+get_number(struct store_lmdb *l, const char *name)
+{
+	struct buf text = { 0 };
+	uint64_t n = 0;
+
+	if (store_lmdb_get_meta(l, name, &text)) {
+		buf_append_byte(&text, '\0');
+		n = strtoull((const char *)buf_ptr(&text), NULL, 10);
+	}
+	buf_fini(&text);
+	return n;
+}
+
+static int
+count_start(struct storage *s, struct store_lmdb *l)
+{
+	char text[24];
+
+	s->epoch = get_number(l, EPOCH) + 1;
+	(void)snprintf(text, sizeof(text), "%" PRIu64, s->epoch);
+	return store_lmdb_put_meta(l, EPOCH, slice_str(text));
+}
+
+/* A node without a name of its own keeps the first one that it was given. */
+static int
+keep_name(struct store_lmdb *l, struct config *c)
+{
+	struct buf name = { 0 };
+	int error = 0;
+
+	if (c->server.node_name_made && store_lmdb_get_meta(l, NODE, &name)) {
+		free(c->server.node_name);
+		c->server.node_name = xmemdup0(buf_ptr(&name), buf_len(&name));
+		c->server.node_name_made = false;
+	} else {
+		error = store_lmdb_put_meta(l, NODE,
+		    slice_str(c->server.node_name));
+	}
+	buf_fini(&name);
+	return error;
+}
+
+/*
+ * Both want a little room; a disk without any is no reason not to start, for
+ * that is how it becomes empty.
+ */
+static int MAIN_THREAD
+identify(struct storage *s, struct config *c, struct store_lmdb *engine)
+{
+	int error = keep_name(engine, c);
+
+	if (error == 0)
+		error = count_start(s, engine);
+	if (error != 0 && error != -ENOSPC) {
+		log_error("cannot write the store: %s", text_of(error));
+		return error;
+	}
+	log_notice("store: node %s, start %" PRIu64, c->server.node_name,
+	    s->epoch);
+	return 0;
+}
+
 static size_t
 waiting_bytes(const struct config *c)
 {
@@ -100,8 +170,7 @@ waiting_bytes(const struct config *c)
 }
 
 static int MAIN_THREAD
-open_store(struct storage *s, const struct config *c,
-    struct waker *const *wakers)
+open_store(struct storage *s, struct config *c, struct waker *const *wakers)
 {
 	struct store_options o = { .ops = &store_lmdb_ops,
 		.sync = c->store.sync,
@@ -114,6 +183,8 @@ open_store(struct storage *s, const struct config *c,
 	int error = open_engine(c, path, &engine);
 
 	free(path);
+	if (error == 0 && (error = identify(s, c, engine)) != 0)
+		o.ops->close(engine);
 	if (error != 0)
 		return error;
 	o.engine = engine;
@@ -126,8 +197,7 @@ open_store(struct storage *s, const struct config *c,
 }
 
 int
-storage_open(struct storage *s, const struct config *c,
-    struct waker *const *wakers)
+storage_open(struct storage *s, struct config *c, struct waker *const *wakers)
 {
 	int error;
 

@@ -15,15 +15,17 @@
 struct storage {
 	struct store *store; /* NULL: `path` is empty */
 	int lock;            /* descriptor, or -1 */
+	uint64_t epoch;      /* how often it was opened to be served from */
 };
 
 /*
  * Make the directory, keep others out, look whether the file is whole, open
  * it. What is wrong was logged. Returns 0 or -errno; nothing is to be closed
- * then. `wakers`, one per worker, are borrowed.
+ * then. `wakers`, one per worker, are borrowed. A node name that config_resolve
+ * has made gives way to the one that the store was given at first.
  */
 int
-storage_open(struct storage *s, const struct config *c,
+storage_open(struct storage *s, struct config *c,
     struct waker *const *wakers) MAIN_THREAD
 MUST_CHECK;
 /* After every worker has ended and the homes have given what they had. */

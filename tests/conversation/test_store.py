@@ -198,6 +198,19 @@ def test_what_has_ended_stays_away(stored):
         0, 0, 0)
 
 
+def test_the_node_keeps_its_name(stored):
+    bridge = stored()
+    pattern = r"store: node (\S+), start (\d+)"
+    name, start = bridge.daemon.wait_log(pattern).groups()
+    assert start == "1"
+    again(bridge, "kill")
+    text = bridge.daemon.log_text()
+    assert re.findall(pattern, text) == [(name, "1"), (name, "2")]
+    assert [(r["name"], r["value"]) for r in dump(bridge, "meta")
+            if r["name"] in ("node", "epoch")] == [
+                ("epoch", "2"), ("node", name)]
+
+
 def test_a_second_daemon_does_not_start(stored):
     bridge = stored()
     status, _, err = run(bridge, "-p", "0")
