@@ -29,6 +29,8 @@ struct delivery {
 	uint64_t token;  /* tell its worker when it is taken; 0: nobody */
 	uint64_t held;   /* what is stored waits for this; 0: for nothing */
 	bool wants_word; /* tell it when it is dealt with in any case */
+	/* Of the member that gave it away: its record, not ended yet. */
+	uint64_t from_session, from_place;
 	uint32_t link;
 	uint32_t n;
 	struct subscriber to[];

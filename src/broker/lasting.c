@@ -178,6 +178,28 @@ lasting_end_outgoing(struct home *h, const struct session *s,
 	o->place = 0;
 }
 
+uint64_t
+lasting_hand_over(struct home *h, const struct session *s, struct outgoing *o)
+{
+	uint64_t place = o->place;
+
+	if (s->stored_id == 0 || place == 0)
+		return 0;
+	/* Before what the other home does. */
+	promise_flush(h);
+	o->place = 0;
+	return place;
+}
+
+void
+lasting_end_handed_over(struct home *h, uint64_t session, uint64_t place,
+    struct message *m)
+{
+	if (place != 0)
+		change(h, BATCH_DELETE, RECORD_QUEUED,
+		    record_key_pair(session, place), m);
+}
+
 /* --- messages from the client --- */
 
 void

@@ -43,6 +43,14 @@ void lasting_outgoing_first(struct home *h, struct session *s,
 /* It is over. */
 void lasting_end_outgoing(struct home *h, const struct session *s,
     struct outgoing *o) WORKER_THREAD;
+/*
+ * It goes to another session, whose home ends it here when it has stored it
+ * there: the place of the record, or 0 when there is none.
+ */
+uint64_t lasting_hand_over(struct home *h, const struct session *s,
+    struct outgoing *o) WORKER_THREAD;
+void lasting_end_handed_over(struct home *h, uint64_t session, uint64_t place,
+    struct message *m) WORKER_THREAD;
 
 /* A QoS 2 message of the client: delivered here, and answered if HELD. */
 void lasting_received(struct home *h, const struct session *s,

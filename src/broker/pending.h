@@ -26,7 +26,7 @@ struct pending {
 	uint16_t packet_id;
 	uint8_t kind;
 	uint8_t policy;  /* enum ack_policy, of a publish */
-	uint8_t n_owed;  /* workers that are to store it for their sessions */
+	uint32_t n_owed; /* others that are to store it for their sessions */
 	uint8_t outcome; /* enum mqtt_reason, when `decided` */
 	bool asked;      /* the bus's answer is yet to come */
 	bool reached;    /* a subscriber of this node got the message */

@@ -109,7 +109,7 @@ carry_out(struct home *h, struct message *m, enum ack_policy policy,
 	if (p != NULL)
 		p->reached = (result & DELIVER_REACHED) != 0;
 	if (!goes_to_nats(h, m))
-		sharing_publish(h, m);
+		sharing_publish(h, m, p);
 	else
 		request_publish(h, m,
 		    p != NULL && p->asked ? policy : ACK_LOCAL,

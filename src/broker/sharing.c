@@ -11,8 +11,11 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/lasting.h"
+#include "broker/pending.h"
+#include "broker/promise.h"
 #include "broker/rights.h"
 #include "broker/shares.h"
+#include "broker/spread.h"
 #include "topic/filter.h"
 
 /* A message is passed on so often before somebody has to keep it. */
@@ -68,26 +71,34 @@ sharing_set_online(struct home *h, const struct session *s, bool online)
 
 /* --- to the member ------------------------------------------------------- */
 
+/* The same message for another member. */
 static struct delivery *
-delivery_of(struct message *m, uint32_t link, uint64_t share,
-    const struct subscriber *to, unsigned hops)
+delivery_like(const struct delivery *d, const struct subscriber *to,
+    unsigned hops)
 {
-	struct delivery *d = delivery_new(m, link, to, 1);
+	struct delivery *next = delivery_new(d->message, d->link, to, 1);
 
-	d->share = share;
-	d->hops = hops;
-	return d;
+	next->share = d->share;
+	next->hops = hops;
+	next->token = d->token;
+	next->wants_word = d->wants_word;
+	next->from_session = d->from_session;
+	next->from_place = d->from_place;
+	return next;
 }
 
 void
 sharing_on_message(struct broker *b, uint32_t link, uint64_t share,
     struct message *m)
 {
+	const struct delivery d = { .message = m,
+		.link = link,
+		.share = share };
 	struct subscriber to;
 
 	if (shares_pick(b->shares, share, 0, true, &to) != SHARES_NONE)
 		bus_deliver(b->bus, slots_tag(to.session),
-		    delivery_of(m, link, share, &to, 0));
+		    delivery_like(&d, &to, 0));
 }
 
 static void WORKER_THREAD
@@ -117,15 +128,15 @@ pass_on(struct home *h, struct delivery *d)
  * is nobody.
  */
 static bool WORKER_THREAD
-try_another(struct home *h, struct message *m, uint32_t link, uint64_t share,
-    uint64_t avoid, bool away, unsigned hops)
+try_another(struct home *h, const struct delivery *d, uint64_t avoid, bool away,
+    unsigned hops)
 {
 	struct subscriber to;
 
-	if (shares_pick(h->broker->shares, share, avoid, away, &to) ==
+	if (shares_pick(h->broker->shares, d->share, avoid, away, &to) ==
 	    SHARES_NONE)
 		return false;
-	pass_on(h, delivery_of(m, link, share, &to, hops + 1));
+	pass_on(h, delivery_like(d, &to, hops + 1));
 	return true;
 }
 
@@ -150,6 +161,20 @@ is_from_a_publisher(const struct message *m)
 	return slice_starts(message_reply(m), SLICE("_MQ."));
 }
 
+/*
+ * What the member has is in this home's batch. The record of the one before it
+ * goes with the same; and who waits for it to be posted may go on.
+ */
+static void WORKER_THREAD
+conclude(struct home *h, const struct delivery *d, bool is_taken)
+{
+	lasting_end_handed_over(h, d->from_session, d->from_place, d->message);
+	if (!d->wants_word)
+		return;
+	promise_flush(h);
+	spread_tell(h, d->token, is_taken, true);
+}
+
 void
 sharing_deliver(struct home *h, const struct delivery *d)
 {
@@ -159,13 +184,11 @@ sharing_deliver(struct home *h, const struct delivery *d)
 	bool lasts;
 
 	if (!takes_now(h, s, d) && d->hops < MAX_HOPS &&
-	    try_another(h, d->message, d->link, d->share, to->session, false,
-		d->hops))
+	    try_another(h, d, to->session, false, d->hops))
 		return;
 	/* A session that has ended meanwhile: perhaps one that is away. */
 	if (s == NULL && d->hops < MAX_HOPS &&
-	    try_another(h, d->message, d->link, d->share, to->session, true,
-		MAX_HOPS))
+	    try_another(h, d, to->session, true, MAX_HOPS))
 		return;
 	lasts = deliver_is_lasting(d->message, to, 1);
 	if (lasts)
@@ -178,21 +201,27 @@ sharing_deliver(struct home *h, const struct delivery *d)
 	else if ((result & DELIVER_TAKEN) != 0 &&
 	    is_from_a_publisher(d->message))
 		answer_acknowledged(h, s, d->message);
+	conclude(h, d, (result & DELIVER_TAKEN) != 0);
 }
 
 void
-sharing_publish(struct home *h, struct message *m)
+sharing_publish(struct home *h, struct message *m, struct pending *p)
 {
 	struct matches *found = &h->matches;
+	struct delivery d = { .message = m };
 	struct subscriber to;
 
 	shares_match(h->broker->shares, message_topic(m), found);
 	for (size_t i = 0; i < found->n; i++) {
-		uint64_t share = found->items[i].session;
-
-		if (shares_pick(h->broker->shares, share, 0, true, &to) !=
+		d.share = found->items[i].session;
+		if (shares_pick(h->broker->shares, d.share, 0, true, &to) ==
 		    SHARES_NONE)
-			pass_on(h, delivery_of(m, 0, share, &to, 0));
+			continue;
+		d.wants_word = p != NULL && deliver_is_lasting(m, &to, 1);
+		d.token = d.wants_word ? p->token : 0;
+		if (d.wants_word)
+			p->n_owed++;
+		pass_on(h, delivery_like(&d, &to, 0));
 	}
 }
 
@@ -203,11 +232,21 @@ sharing_publish(struct home *h, struct message *m)
  * away.
  */
 static bool WORKER_THREAD
-give(struct home *h, const struct session *s, const struct outgoing *o,
-    bool ends)
+give(struct home *h, const struct session *s, struct outgoing *o, bool ends)
 {
-	return o->share != 0 &&
-	    try_another(h, o->message, s->link, o->share, s->handle, ends, 0);
+	uint64_t place = o->place;
+	struct delivery d = { .message = o->message,
+		.link = s->link,
+		.share = o->share };
+
+	if (o->share == 0)
+		return false;
+	d.from_session = s->stored_id;
+	d.from_place = lasting_hand_over(h, s, o);
+	if (try_another(h, &d, s->handle, ends, 0))
+		return true;
+	o->place = place;
+	return false;
 }
 
 static bool
@@ -234,7 +273,6 @@ give_back_waiting(struct home *h, struct session *s, bool ends)
 				outgoing_fini(&o);
 			continue;
 		}
-		lasting_end_outgoing(h, s, &o);
 		outgoing_fini(&o);
 	}
 }
@@ -264,10 +302,8 @@ give_back_unfinished(struct home *h, struct session *s, bool ends)
 	for (size_t i = 0; i < u.n; i++) {
 		struct outgoing *o = inflight_find(&s->inflight, u.ids[i]);
 
-		if (o == NULL || !give(h, s, o, ends))
-			continue;
-		lasting_end_outgoing(h, s, o);
-		inflight_done(&s->inflight, o);
+		if (o != NULL && give(h, s, o, ends))
+			inflight_done(&s->inflight, o);
 	}
 	free(u.ids);
 }

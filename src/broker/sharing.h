@@ -16,6 +16,7 @@
 #include "broker/home.h"
 
 struct broker;
+struct pending;
 struct session;
 struct subscription;
 
@@ -32,11 +33,13 @@ void sharing_set_online(struct home *h, const struct session *s,
 
 /*
  * A message that came for this share, from NATS (in its thread), or from a
- * client on a topic that NATS has no subject for.
+ * client on a topic that NATS has no subject for; `p` (may be NULL) then hears
+ * of members that are to store it.
  */
 void sharing_on_message(struct broker *b, uint32_t link, uint64_t share,
     struct message *m) NATS_THREAD;
-void sharing_publish(struct home *h, struct message *m) WORKER_THREAD;
+void sharing_publish(struct home *h, struct message *m,
+    struct pending *p) WORKER_THREAD;
 /* It has come to the home of the member that was chosen. */
 void sharing_deliver(struct home *h, const struct delivery *d) WORKER_THREAD;
 

@@ -40,8 +40,8 @@ on_word(struct mail *mail, void *owner)
 	free(w);
 }
 
-static void
-tell(struct home *h, uint64_t token, bool is_taken, bool is_last)
+void
+spread_tell(struct home *h, uint64_t token, bool is_taken, bool is_last)
 {
 	struct word *w = xcalloc(1, sizeof(*w));
 
@@ -69,7 +69,7 @@ on_delivery(struct mail *mail, void *owner)
 	else if (d->wants_word)
 		promise_flush(h);
 	if (d->token != 0 && (is_taken || d->wants_word))
-		tell(h, d->token, is_taken, d->wants_word);
+		spread_tell(h, d->token, is_taken, d->wants_word);
 	atomic_fetch_sub(&h->mail_bytes, message_size(d->message));
 	delivery_free(d);
 }

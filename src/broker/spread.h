@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/thread.h"
 
@@ -21,3 +22,9 @@ struct pending;
  */
 unsigned spread_message(struct home *h, struct message *m, struct pending *p,
     bool lasts) WORKER_THREAD;
+/*
+ * Word to the home of the pending publish with this token: a session has
+ * taken it; (`is_last`) this home has posted to the store what it had to.
+ */
+void spread_tell(struct home *h, uint64_t token, bool is_taken,
+    bool is_last) WORKER_THREAD;

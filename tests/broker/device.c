@@ -122,12 +122,18 @@ device_online(struct node *n, unsigned home, unsigned version,
 }
 
 void
-device_hang_up(struct device *d)
+device_drop(struct device *d)
 {
 	cr_assert(device_is_open(d), "the connection is closed");
 	d->is_broken = true;
 	if (d->plug != NULL)
 		plug_break(d->plug);
+}
+
+void
+device_hang_up(struct device *d)
+{
+	device_drop(d);
 	node_run(d->node);
 }
 

@@ -44,6 +44,8 @@ void device_say(struct device *d, const char *notation, ...) PRINTF_LIKE(2, 3);
 void device_put(struct device *d, const char *notation, ...) PRINTF_LIKE(2, 3);
 /* Break the Network Connection, without DISCONNECT; the node runs. */
 void device_hang_up(struct device *d);
+/* The same without letting it run. */
+void device_drop(struct device *d);
 /* Its socket takes so many more bytes. */
 void device_set_window(struct device *d, size_t n);
 

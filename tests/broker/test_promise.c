@@ -97,6 +97,28 @@ Test(promise, puback_waits_for_every_session_that_lasts)
 	}
 }
 
+/* A topic that NATS has no subject for: the group is this node's affair. */
+Test(promise, puback_waits_for_the_member_of_a_share)
+{
+	for (unsigned home = 0; home < 2; home++) {
+		struct broker_options o = node_options();
+		struct node *n;
+		struct device *s, *d;
+
+		o.mapping.topic_prefix = slice_str("plant");
+		n = stored_node_with(&o);
+		s = device_online(n, home, MQTT_V311, "s", false);
+		d = device_online(n, 0, MQTT_V311, "d", true);
+		device_subscribe(s, "$share/g/a", 1);
+		device_hang_up(s);
+		stored_stop_disk();
+		device_say(d, "32 [<a> 0007 'x']");
+		waits_for_the_disk(n, d, "PUBACK packet_id=7");
+		node_free(&n);
+		stored_begin_empty();
+	}
+}
+
 /* Whoever has answered first, what is promised here must be on disk. */
 Test(promise, puback_waits_also_when_nats_has_answered)
 {

@@ -5,6 +5,7 @@
 
 #include "broker/device.h"
 #include "broker/registry.h"
+#include "broker/sharing.h"
 #include "broker/stored.h"
 #include "fake/fake_clock.h"
 #include "store/retained.h"
@@ -190,6 +191,47 @@ Test(restore, repeats_what_was_in_flight_as_it_was)
 }
 
 /* Some of those who were to store it may not have: NATS asks again. */
+static struct device *
+member(struct node *n, unsigned home, const char *client_id)
+{
+	struct device *d = device_online(n, home, MQTT_V311, client_id, false);
+
+	device_subscribe(d, "$share/g/a", 1);
+	return d;
+}
+
+/* However far it has come from the member that has gone to the other one. */
+Test(restore, loses_no_message_between_members_of_a_share)
+{
+	for (unsigned turns = 0; turns < 3; turns++) {
+		struct node *n = stored_node();
+		struct device *lost = member(n, 0, "lost"), *other;
+		struct message *m = node_message("a", "a", "", 1, "x");
+		unsigned found = 0;
+
+		sharing_on_message(n->broker, 0, 1, m);
+		message_unref(&m);
+		node_run(n);
+		device_hears(lost,
+		    "PUBLISH qos=1 packet_id=1 topic=a payload=x");
+		other = member(n, 1, "other");
+		device_drop(lost);
+		if (turns > 0)
+			node_turn(n, 0);
+		if (turns > 1)
+			node_turn(n, 1);
+		stored_sync(n);
+		stored_crash(&n);
+		lost = comes_back(n, "lost");
+		found += device_skip(lost);
+		other = comes_back(n, "other");
+		found += device_skip(other);
+		cr_expect_eq(found, 1, "%u times after %u turns", found, turns);
+		node_free(&n);
+		stored_begin_empty();
+	}
+}
+
 Test(restore, does_not_answer_nats_for_an_earlier_life)
 {
 	struct node *n = stored_node();
