@@ -12,6 +12,7 @@
 #include "broker/calls.h"
 #include "broker/home.h"
 #include "broker/index.h"
+#include "broker/presence.h"
 #include "broker/registry.h"
 #include "broker/shares.h"
 #include "broker/sys_topics.h"
@@ -117,6 +118,7 @@ broker_new(const struct broker_options *options)
 	b->retained = retained_new();
 	b->calls = calls_new();
 	b->shares = shares_new();
+	b->presence = presence_new();
 	pthread_mutex_init(&b->owned_lock, NULL);
 	hash_init(&b->owned, is_owned_by);
 	b->homes = xcalloc(options->n_workers, sizeof(*b->homes));
@@ -145,6 +147,7 @@ broker_free(struct broker **bp)
 	free(b->homes);
 	sys_topics_free(&b->sys_topics);
 	retained_free(&b->retained);
+	presence_free(&b->presence);
 	hash_each(&b->owned, free_owned, &b->owned);
 	hash_fini(&b->owned);
 	pthread_mutex_destroy(&b->owned_lock);

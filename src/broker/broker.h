@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/helper.h"
 #include "broker/index.h"
+#include "broker/limit.h"
 #include "nats/bus.h"
 #include "store/session.h"
 
@@ -47,8 +48,13 @@ struct broker_options {
 	uint32_t session_expiry_max_s; /* MQTT_EXPIRY_NEVER: no limit */
 	unsigned keepalive_max_s;      /* 0: no limit */
 	unsigned connect_timeout_ms;
+	unsigned max_lag_ms;     /* of a worker, or nobody new; 0: any */
 	size_t max_output_bytes; /* to a client whose socket is full */
-	size_t max_control_line; /* of NATS: subject and reply */
+	size_t max_behind_bytes; /* with those that were dropped; 0: any */
+	uint64_t max_queued_messages_total; /* of all sessions; 0: any */
+	uint64_t max_queued_bytes_total;
+	size_t max_retained_bytes; /* 0: no limit */
+	size_t max_control_line;   /* of NATS: subject and reply */
 	unsigned max_topic_levels;
 	unsigned max_client_id_length;
 	unsigned max_subscriptions;
@@ -71,6 +77,7 @@ struct broker_options {
 };
 
 struct calls;
+struct presence;
 struct shares;
 
 struct broker {
@@ -80,12 +87,13 @@ struct broker {
 	struct registry *registry; /* [I] */
 	struct retained *retained; /* [I] */
 	pthread_mutex_t owned_lock;
-	struct hash owned;     /* [l] by User Name, identity = user */
-	struct calls *calls;   /* [I] from NATS, to be answered */
-	struct shares *shares; /* [I] */
-	struct bus *bus;       /* [I] NULL: no NATS at all */
-	struct store *store;   /* [I] NULL: nothing outlives the process */
-	struct home **homes;   /* [I] n_workers of them */
+	struct hash owned;         /* [l] by User Name, identity = user */
+	struct calls *calls;       /* [I] from NATS, to be answered */
+	struct shares *shares;     /* [I] */
+	struct presence *presence; /* [I] clients of each user */
+	struct bus *bus;           /* [I] NULL: no NATS at all */
+	struct store *store;       /* [I] NULL: nothing outlives the process */
+	struct home **homes;       /* [I] n_workers of them */
 	struct sys_topics *sys_topics; /* [I] NULL: there are none */
 	struct helper *helper;         /* [I] NULL: none runs */
 	atomic_uint n_verifying;       /* [a] passwords with the helper */
@@ -93,6 +101,7 @@ struct broker {
 	atomic_uint n_joining; /* homes whose sessions NATS does not know yet */
 	atomic_ullong dropped_retained; /* from NATS, at the limit */
 	struct matches inbound;         /* scratch of the NATS thread */
+	struct limits limits;           /* [a] those that have struck */
 };
 
 /*

@@ -15,8 +15,11 @@
 #include "broker/deliver.h"
 #include "broker/home.h"
 #include "broker/life.h"
+#include "broker/limit.h"
 #include "broker/limits.h"
+#include "broker/presence.h"
 #include "broker/promise.h"
+#include "broker/rate.h"
 #include "broker/topic_aliases.h"
 
 /* Reason Strings are for people; keep them short of any packet limit. */
@@ -37,19 +40,23 @@ on_connect_timeout(struct timer *t, void *arg)
 	struct client *c = container_of(t, struct client, timer);
 
 	(void)arg;
+	limit_strike_client(c, LIMIT_CONNECT_TIMEOUT);
 	client_end(c, false, "no CONNECT in time");
 }
 
 static void
-init(struct client *c, struct home *h)
+init(struct client *c, struct home *h, const struct client_rules *rules)
 {
+	unsigned timeout_ms = RULES_LIMIT(rules->limits.connect_timeout_ms,
+	    h->broker->options->connect_timeout_ms);
+
+	c->rules = rules;
 	c->home = h;
 	c->state = CLIENT_NEW;
 	c->max_packet_size = UINT32_MAX;
 	TAILQ_INIT(&c->feeds);
 	timer_init(&c->timer, on_connect_timeout);
-	timer_arm(h->timers, &c->timer,
-	    h->now_ms + h->broker->options->connect_timeout_ms);
+	timer_arm(h->timers, &c->timer, h->now_ms + timeout_ms);
 	c->last_packet_ms = h->now_ms;
 }
 
@@ -58,8 +65,7 @@ client_init(struct client *c, struct home *h, const struct client_rules *rules,
     const char *address)
 {
 	memset(c, 0, sizeof(*c));
-	init(c, h);
-	c->rules = rules;
+	init(c, h, rules);
 	c->address = xstrdup(address);
 	c->number = atomic_fetch_add(&h->broker->next_connection, 1) + 1;
 	home_count(h, sockets);
@@ -69,8 +75,7 @@ void
 client_init_moved(struct client *c, struct home *h, struct client *from)
 {
 	memset(c, 0, sizeof(*c));
-	init(c, h);
-	c->rules = from->rules;
+	init(c, h, from->rules);
 	c->address = from->address;
 	c->number = from->number;
 	c->held = from->held;
@@ -110,18 +115,18 @@ give_back_link(struct client *c)
 	c->has_link = false;
 }
 
-struct client_aliases *
-client_aliases(struct client *c)
+struct client_extras *
+client_extras(struct client *c)
 {
-	if (c->aliases == NULL)
-		c->aliases = xcalloc(1, sizeof(*c->aliases));
-	return c->aliases;
+	if (c->extras == NULL)
+		c->extras = xcalloc(1, sizeof(*c->extras));
+	return c->extras;
 }
 
 static void
-free_aliases(struct client *c)
+free_extras(struct client *c)
 {
-	struct client_aliases *a = c->aliases;
+	struct client_extras *a = c->extras;
 
 	if (a == NULL)
 		return;
@@ -129,6 +134,7 @@ free_aliases(struct client *c)
 		free(a->taken[i]);
 	free(a->taken);
 	topic_aliases_free(&a->given);
+	rate_stop(c);
 	free(a);
 }
 
@@ -147,7 +153,7 @@ client_fini(struct client *c)
 	give_back_link(c);
 	if (c->will != NULL)
 		message_unref(&c->will);
-	free_aliases(c);
+	free_extras(c);
 	free(c->address);
 	promise_forget(c);
 	buf_fini(&c->out);
@@ -189,7 +195,10 @@ client_may_read(struct client *c)
 		return false;
 	}
 	/* A client that does not read its answers need not ask more. */
-	if (buf_len(&c->out) > o->max_output_bytes)
+	if (buf_len(&c->out) >
+	    RULES_LIMIT(c->rules->limits.max_output_bytes, o->max_output_bytes))
+		return false;
+	if (c->is_rated && rate_is_spent(c))
 		return false;
 	/* 3.x knows no Receive Maximum: not reading is what it understands,
 	 * and who has shown that it knows none. Identifiers that only wait
@@ -203,10 +212,15 @@ size_t
 client_max_packet(const struct client *c)
 {
 	const struct broker_options *o = c->home->broker->options;
-	size_t max = o->max_packet_size;
+	const struct rules_limits *l = &c->rules->limits;
+	size_t max = RULES_LIMIT(l->max_packet_size, o->max_packet_size);
 
-	if (c->state == CLIENT_NEW)
-		return max < o->max_connect_size ? max : o->max_connect_size;
+	if (c->state == CLIENT_NEW) {
+		size_t first =
+		    RULES_LIMIT(l->max_connect_size, o->max_connect_size);
+
+		return max < first ? max : first;
+	}
 	return c->state == CLIENT_AUTH && max > AUTH_MAX ? AUTH_MAX : max;
 }
 
@@ -294,6 +308,9 @@ client_end(struct client *c, bool with_will, const char *why)
 	client_log(c, LOG_INFO, "disconnected: %s", why);
 	if (c->state == CLIENT_ONLINE)
 		atomic_fetch_sub(&c->home->stats.clients, 1);
+	if (c->is_present)
+		presence_leave(c->home->broker->presence, c->session->owner);
+	c->is_present = false;
 	c->state = CLIENT_CLOSING;
 	timer_cancel(c->home->timers, &c->timer);
 	login_forget(c);
@@ -362,6 +379,10 @@ client_send_away(struct client *c)
 void
 client_on_bad_frame(struct client *c, enum mqtt_reason reason)
 {
+	if (reason == MQTT_RC_PACKET_TOO_LARGE)
+		limit_strike_client(c,
+		    c->state == CLIENT_NEW ? LIMIT_MAX_CONNECT_SIZE
+					   : LIMIT_MAX_PACKET_SIZE);
 	client_close(c, reason, NULL);
 }
 
@@ -374,8 +395,11 @@ client_on_hangup(struct client *c, const char *why)
 void
 client_on_drained(struct client *c)
 {
-	if (c->state == CLIENT_ONLINE)
-		deliver_pump(c);
+	if (c->state != CLIENT_ONLINE)
+		return;
+	deliver_pump(c);
+	if (c->extras != NULL && buf_len(&c->out) == 0)
+		c->extras->behind_bytes = 0;
 }
 
 static void WORKER_THREAD

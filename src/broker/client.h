@@ -28,6 +28,7 @@ struct feed;
 struct gates;
 struct home;
 struct pending;
+struct rate;
 struct topic_aliases;
 
 TAILQ_HEAD(feed_list, feed);
@@ -40,10 +41,14 @@ enum client_state {
 	CLIENT_CLOSING /* write `out`, then close the socket */
 };
 
-/* Topic Aliases: v5 only, made when the first one is used. */
-struct client_aliases {
+/* What most clients do not need. */
+struct client_extras {
+	/* Topic Aliases of v5, made when the first one is used. */
 	char **taken; /* its topics, [alias - 1]; NULL: none, or not set */
 	struct topic_aliases *given; /* ours; NULL: none */
+	struct rate *rate;           /* NULL: as fast as it likes */
+	/* What was dropped or queued for it since it has taken all. */
+	uint64_t behind_bytes;
 };
 
 struct client {
@@ -59,7 +64,7 @@ struct client {
 	char *address;          /* for the log */
 	struct feed_list feeds; /* retained messages on their way */
 	size_t n_feeding;       /* that many */
-	struct client_aliases *aliases;
+	struct client_extras *extras;
 	struct pending *login;
 	struct client_auth *auth; /* v5 Authentication Method; NULL: none */
 	struct buf held;          /* the CONNECT while LOGIN or moving */
@@ -83,6 +88,8 @@ struct client {
 	bool has_exceeded : 1; /* its Receive Maximum, and was warned of */
 	bool is_moving : 1;    /* net: hand it to worker `move_to` */
 	uint8_t move_to;
+	bool is_rated : 1;   /* `extras` has a rate */
+	bool is_present : 1; /* counted for its user, see presence */
 };
 
 /* A connection was accepted; `address` is copied. */
@@ -146,8 +153,8 @@ void client_end(struct client *c, bool with_will,
 void client_log(const struct client *c, enum log_level level, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
 
-/* Its Topic Aliases, made if there are none yet. */
-struct client_aliases *client_aliases(struct client *c) WORKER_THREAD;
+/* Made if there are none yet. */
+struct client_extras *client_extras(struct client *c) WORKER_THREAD;
 
 /* Keep alive of an ONLINE client starts to count (again). */
 void client_arm_keep_alive(struct client *c) WORKER_THREAD;

@@ -21,7 +21,10 @@
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/life.h"
+#include "broker/limit.h"
+#include "broker/presence.h"
 #include "broker/promise.h"
+#include "broker/rate.h"
 #include "broker/registry.h"
 #include "broker/rights.h"
 #include "broker/sharing.h"
@@ -99,7 +102,10 @@ check_will(struct client *c, const struct packet_connect *p, const char **why)
 		*why = "the Will Topic is not valid";
 		return MQTT_RC_TOPIC_NAME_INVALID;
 	}
-	rc = rules_check_message(c->rules, p->will_qos, p->will_retain, why);
+	rc = limit_check_topic(c, p->will_topic, why);
+	if (rc == MQTT_RC_SUCCESS)
+		rc = rules_check_message(c->rules, p->will_qos, p->will_retain,
+		    why);
 	if (rc == MQTT_RC_SUCCESS)
 		rc = topics_check_payload(c->home, &p->will_properties,
 		    p->will_payload, why);
@@ -110,11 +116,12 @@ check_will(struct client *c, const struct packet_connect *p, const char **why)
 }
 
 /* v5 [MQTT-3.1.3-5] [MQTT-3.1.3-8], v3.1.1 [MQTT-3.1.3-5] [MQTT-3.1.3-9] */
-static enum mqtt_reason
+static enum mqtt_reason WORKER_THREAD
 check_client_id(const struct client *c, const struct packet_connect *p,
     const char **why)
 {
 	if (p->client_id.len > c->home->broker->options->max_client_id_length) {
+		limit_strike_client(c, LIMIT_MAX_CLIENT_ID_LENGTH);
 		*why = "the Client Identifier is too long";
 		return MQTT_RC_CLIENT_IDENTIFIER_NOT_VALID;
 	}
@@ -215,7 +222,8 @@ take_limits(struct client *c, const struct packet_connect *p)
 	const struct broker_options *o = c->home->broker->options;
 	const struct properties *props = &p->properties;
 
-	c->send_max = (uint16_t)o->max_inflight;
+	c->send_max = (uint16_t)RULES_LIMIT(c->rules->limits.max_inflight,
+	    o->max_inflight);
 	c->max_packet_size = UINT32_MAX;
 	c->wants_problem_information = true;
 	if (properties_has(props, MQTT_PROP_RECEIVE_MAXIMUM) &&
@@ -367,6 +375,7 @@ open_session(struct client *c, const struct packet_connect *p,
 	bool created;
 
 	if (has_no_room_for(c, client_id)) {
+		limit_strike_client(c, LIMIT_MAX_SESSIONS);
 		connecting_refuse(c, MQTT_RC_QUOTA_EXCEEDED,
 		    "the node has too many sessions");
 		return NULL;
@@ -436,6 +445,21 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 	make_lasting(h, s);
 }
 
+/* One more of its user; false: that would be too many. */
+static bool WORKER_THREAD
+enter_presence(struct client *c)
+{
+	const struct broker *b = c->home->broker;
+	unsigned max = c->rules->limits.max_connections_per_user;
+
+	if (max == 0 || !c->is_authenticated || c->session->owner == NULL)
+		return true;
+	c->is_present = presence_enter(b->presence, c->session->owner, max);
+	if (!c->is_present)
+		limit_strike_client(c, LIMIT_MAX_CONNECTIONS_PER_USER);
+	return c->is_present;
+}
+
 /*
  * v5 [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.0-2], v3.1.1 [MQTT-3.1.4-4]
  * [MQTT-3.2.0-1]
@@ -458,8 +482,14 @@ go_online(struct client *c, const struct packet_connect *p,
 		promise_gate(c, promise_newest(h));
 	c->state = CLIENT_ONLINE;
 	atomic_fetch_add(&h->stats.clients, 1);
+	if (!enter_presence(c)) {
+		connecting_refuse(c, MQTT_RC_QUOTA_EXCEEDED,
+		    "its user has too many clients");
+		return;
+	}
 	take_keep_alive(c, p);
 	take_will(c, p);
+	rate_start(c);
 	props = connack_properties(c, p, assigned);
 	if (!connack_fits(c, props)) {
 		connecting_refuse(c, MQTT_RC_PACKET_TOO_LARGE, NULL);

@@ -8,6 +8,7 @@
 #include "broker/client_auth.h"
 #include "broker/connecting.h"
 #include "broker/home.h"
+#include "broker/limit.h"
 #include "broker/verify.h"
 
 static char *
@@ -52,9 +53,11 @@ connecting_login(struct client *c, const struct frame *f,
 	if (h->users != NULL && p->has_user_name) {
 		if (verify_start(c, p->user_name, p->password))
 			connecting_hold(c, f);
-		else
+		else {
+			limit_strike_client(c, LIMIT_MAX_LOGINS);
 			connecting_refuse(c, MQTT_RC_SERVER_BUSY,
 			    "too many logins at once");
+		}
 		return true;
 	}
 	if (!h->broker->options->identity_user)

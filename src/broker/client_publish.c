@@ -8,9 +8,11 @@
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/home.h"
+#include "broker/limit.h"
 #include "broker/limits.h"
 #include "broker/promise.h"
 #include "broker/publish.h"
+#include "broker/rate.h"
 #include "broker/rights.h"
 #include "broker/topics.h"
 #include "topic/topic.h"
@@ -99,7 +101,7 @@ refuse(struct client *c, const struct packet_publish *p,
 static char **WORKER_THREAD
 taken_aliases(struct client *c)
 {
-	struct client_aliases *a = client_aliases(c);
+	struct client_extras *a = client_extras(c);
 
 	if (a->taken == NULL)
 		a->taken = xcalloc(TOPIC_ALIAS_MAX, sizeof(char *));
@@ -213,6 +215,7 @@ exceeds_receive_maximum(struct client *c)
 	if (c->version != MQTT_V5 ||
 	    receiving_n_counted(&c->session->receiving) < o->receive_maximum)
 		return false;
+	limit_strike_client(c, LIMIT_RECEIVE_MAXIMUM);
 	if (!o->tolerate_receive_maximum) {
 		client_close(c, MQTT_RC_RECEIVE_MAXIMUM_EXCEEDED, NULL);
 		return true;
@@ -240,6 +243,8 @@ check_content(struct client *c, const struct packet_publish *p,
 	enum mqtt_reason rc =
 	    topics_check_payload(c->home, &p->properties, p->payload, why);
 
+	if (rc == MQTT_RC_SUCCESS)
+		rc = limit_check_topic(c, p->topic, why);
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
 	rc = topics_check_publish(c->home, p->topic, p->payload.len, why);
@@ -363,6 +368,16 @@ refuse_for_now(struct client *c, const struct packet_publish *p)
 	    "no room to store it");
 }
 
+/* Too fast, and v5 may be told so; at QoS 0 there is no word for it. */
+static void WORKER_THREAD
+refuse_rate(struct client *c, const struct packet_publish *p)
+{
+	home_count(c->home, refused_publishes);
+	if (p->qos > 0)
+		client_answer_publish(c, p->qos, p->packet_id,
+		    MQTT_RC_QUOTA_EXCEEDED, "too many messages a second");
+}
+
 void
 client_on_publish(struct client *c, const struct frame *f)
 {
@@ -380,6 +395,10 @@ client_on_publish(struct client *c, const struct frame *f)
 		return;
 	if (p.qos > 0 && (is_repeated(c, &p) || exceeds_receive_maximum(c)))
 		return;
+	if (c->is_rated && !rate_take(c, f->size)) {
+		refuse_rate(c, &p);
+		return;
+	}
 	if (breaks_rules(c, &p))
 		return;
 	rc = check_content(c, &p, &why);

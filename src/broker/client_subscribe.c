@@ -16,6 +16,7 @@
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/life.h"
+#include "broker/limit.h"
 #include "broker/promise.h"
 #include "broker/rights.h"
 #include "broker/subscribing.h"
@@ -266,6 +267,18 @@ remember(struct pending_subscribe *ps, const struct subscription *sub,
 		.n_waiting = (uint8_t)n_asked };
 }
 
+/* It has all the subscriptions that it may have, and this would be new. */
+static bool
+has_enough(const struct client *c, struct slice filter)
+{
+	const struct session *s = c->session;
+	unsigned max = RULES_LIMIT(c->rules->limits.max_subscriptions,
+	    c->home->broker->options->max_subscriptions);
+
+	return s->n_subscriptions >= max &&
+	    session_find_subscription(s, filter) == NULL;
+}
+
 static enum mqtt_reason WORKER_THREAD
 check_filter(struct client *c, struct slice full, struct filter *out,
     const char **why)
@@ -275,14 +288,17 @@ check_filter(struct client *c, struct slice full, struct filter *out,
 	*why = NULL;
 	if (!filter_parse(full, out))
 		return MQTT_RC_TOPIC_FILTER_INVALID;
-	rc = rules_check_filter(c->rules, full, why);
+	rc = limit_check_topic(c, out->match, why);
+	if (rc == MQTT_RC_TOPIC_NAME_INVALID)
+		rc = MQTT_RC_TOPIC_FILTER_INVALID;
+	if (rc == MQTT_RC_SUCCESS)
+		rc = rules_check_filter(c->rules, full, why);
 	if (rc == MQTT_RC_SUCCESS)
 		rc = topics_check_filter(c->home, out, why);
-	if (rc == MQTT_RC_SUCCESS &&
-	    c->session->n_subscriptions >=
-		c->home->broker->options->max_subscriptions &&
-	    session_find_subscription(c->session, full) == NULL)
+	if (rc == MQTT_RC_SUCCESS && has_enough(c, full)) {
+		limit_strike_client(c, LIMIT_MAX_SUBSCRIPTIONS);
 		rc = MQTT_RC_QUOTA_EXCEEDED;
+	}
 	if (rc == MQTT_RC_SUCCESS &&
 	    !rights_may_subscribe(c->home, c->session, out->match)) {
 		*why = "the ACL file allows none of it";

@@ -64,7 +64,8 @@ connack_properties(struct client *c, const struct packet_connect *p,
 	property_put_u16(out, MQTT_PROP_RECEIVE_MAXIMUM,
 	    (uint16_t)o->receive_maximum);
 	property_put_u32(out, MQTT_PROP_MAXIMUM_PACKET_SIZE,
-	    (uint32_t)o->max_packet_size);
+	    (uint32_t)RULES_LIMIT(c->rules->limits.max_packet_size,
+		o->max_packet_size));
 	property_put_u16(out, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, TOPIC_ALIAS_MAX);
 	rules_put_properties(c->rules, out);
 	if (assigned) /* v5 [MQTT-3.2.2-16] */

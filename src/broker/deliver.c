@@ -18,6 +18,7 @@
 #include "broker/client.h"
 #include "broker/home.h"
 #include "broker/lasting.h"
+#include "broker/limit.h"
 #include "broker/promise.h"
 #include "broker/rights.h"
 #include "broker/write.h"
@@ -74,7 +75,9 @@ count_out(struct client *c, const struct message *m)
 static bool
 output_is_full(const struct client *c)
 {
-	return buf_len(&c->out) > c->home->broker->options->max_output_bytes;
+	return buf_len(&c->out) >
+	    RULES_LIMIT(c->rules->limits.max_output_bytes,
+		c->home->broker->options->max_output_bytes);
 }
 
 /*
@@ -127,13 +130,50 @@ send_acknowledged(struct client *c, const struct outgoing *o, bool shared)
 	count_out(c, slot->message);
 }
 
+static void WORKER_THREAD
+on_behind(struct timer *t, void *arg)
+{
+	struct client *c = container_of(t, struct client, timer);
+
+	(void)arg;
+	client_close(c, MQTT_RC_QUOTA_EXCEEDED, "reads too slowly");
+}
+
+/*
+ * So much was just dropped for it. A client that is too far behind, with what
+ * was dropped since it had taken all, will not catch up: it goes, when we are
+ * through with its session, which may wait for another connection.
+ */
+static void WORKER_THREAD
+fall_behind(struct client *c, size_t dropped)
+{
+	struct home *h = c->home;
+	size_t max = RULES_LIMIT(c->rules->limits.max_behind_bytes,
+	    h->broker->options->max_behind_bytes);
+	struct client_extras *x;
+
+	if (max == 0 || buf_len(&c->out) == 0)
+		return;
+	x = client_extras(c);
+	x->behind_bytes += dropped;
+	if (x->behind_bytes + c->session->backlog_bytes + buf_len(&c->out) <=
+	    max)
+		return;
+	x->behind_bytes = 0;
+	limit_strike_client(c, LIMIT_MAX_BEHIND_BYTES);
+	timer_cancel(h->timers, &c->timer);
+	timer_init(&c->timer, on_behind);
+	timer_arm(h->timers, &c->timer, h->now_ms);
+}
+
 static unsigned WORKER_THREAD
 send_unacknowledged(struct client *c, struct message *m,
     const struct outgoing *o)
 {
 	if (output_is_full(c)) {
 		home_count(c->home, dropped_slow);
-		log_drop(c->session, "the client reads too slowly");
+		limit_strike_client(c, LIMIT_MAX_OUTPUT_BYTES);
+		fall_behind(c, message_size(m));
 		return 0;
 	}
 	write_publish_shared(c, m, o);
@@ -179,19 +219,51 @@ taken(const struct session *s, const struct outgoing *o)
 	return DELIVER_TAKEN | (s->stored_id != 0 ? DELIVER_STORED : 0);
 }
 
+/* Those of the listener that its client came through, while it is there. */
+static struct session_limits
+queue_limits(const struct home *h, const struct session *s)
+{
+	struct session_limits l = h->broker->options->queue;
+
+	if (s->client != NULL) {
+		const struct session_limits *own =
+		    &s->client->rules->limits.queue;
+
+		l.max_queued_messages = RULES_LIMIT(own->max_queued_messages,
+		    l.max_queued_messages);
+		l.max_queued_bytes =
+		    RULES_LIMIT(own->max_queued_bytes, l.max_queued_bytes);
+	}
+	return l;
+}
+
+static void WORKER_THREAD
+drop(struct home *h, struct session *s, struct outgoing *o)
+{
+	home_count(h, dropped_queue);
+	if (s->client != NULL)
+		fall_behind(s->client, message_size(o->message));
+	outgoing_fini(o);
+}
+
 /* v5 [MQTT-4.5.0-1], v3.1.1 [MQTT-3.1.2-5] [MQTT-4.5.0-1] */
 static unsigned WORKER_THREAD
 queue(struct home *h, struct session *s, struct outgoing *o)
 {
-	if (session_queue(s, o, &h->broker->options->queue)) {
+	struct session_limits limits = queue_limits(h, s);
+
+	if (limit_all_queued(h, s, message_size(o->message))) {
+		drop(h, s, o);
+		return 0;
+	}
+	if (session_queue(s, o, &limits)) {
 		home_count_queued(h, 1, message_size(o->message));
 		lasting_outgoing(h, s,
 		    outbox_at(&s->backlog, s->backlog.n - 1));
 		return DELIVER_REACHED | taken(s, o);
 	}
-	home_count(h, dropped_queue);
-	log_drop(s, "too much is queued for it");
-	outgoing_fini(o);
+	limit_strike_session(&h->broker->limits, LIMIT_MAX_QUEUED, s);
+	drop(h, s, o);
 	return 0;
 }
 

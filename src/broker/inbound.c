@@ -12,6 +12,7 @@
 #include "broker/calls.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
+#include "broker/limit.h"
 #include "broker/publish.h"
 #include "broker/retained_request.h"
 #include "broker/sharing.h"
@@ -57,7 +58,7 @@ retain(struct broker *b, struct message *m)
 	bool is_full =
 	    b->store != NULL && m->payload_len > 0 && store_is_full(b->store);
 
-	if (is_full || !retained_set(b->retained, m, b->options->max_retained))
+	if (is_full || !limit_retain(b, b->retained, m))
 		atomic_fetch_add(&b->dropped_retained, 1);
 	if (b->store != NULL)
 		post_message(b, m, handle_nothing);

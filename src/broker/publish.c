@@ -48,8 +48,7 @@ retain(struct home *h, struct message *m, const char *owner)
 	if (!m->retain)
 		return;
 	if (is_full ||
-	    !retained_set(broker_retained(h->broker, owner), m,
-		h->broker->options->max_retained))
+	    !limit_retain(h->broker, broker_retained(h->broker, owner), m))
 		home_count(h, dropped_retained);
 	if (promise_is_kept(h) && m->qos > 0) {
 		(void)promise_all(h);

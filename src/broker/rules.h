@@ -13,9 +13,37 @@
 #include "base/attr.h"
 #include "base/slice.h"
 #include "mqtt/reason.h"
+#include "store/session.h"
 
 struct buf;
 struct packet_subscribe;
+
+/* A limit of a listener's own, or the node's. */
+#define RULES_LIMIT(own, node) ((own) != 0 ? (own) : (node))
+
+/* What clients of the listener may use up. */
+struct rules_limits {
+	/* 0: as the options of the broker have it. */
+	unsigned connect_timeout_ms;
+	unsigned max_subscriptions;
+	unsigned max_inflight;
+	size_t max_connect_size;
+	size_t max_packet_size;
+	size_t max_output_bytes;
+	size_t max_behind_bytes; /* with more it is disconnected */
+	struct session_limits queue;
+	/* 0: no limit. */
+	unsigned max_topic_length;
+	unsigned max_topic_levels;
+	unsigned max_connections_per_user;
+	unsigned message_rate; /* a second */
+	unsigned byte_rate;
+	bool refuse_rate; /* v5: say no, do not let it wait */
+	/* For net/admission; UINT32_MAX: it makes the choice. */
+	unsigned max_connections_per_address;
+	unsigned connect_rate_per_address; /* a second */
+	unsigned connect_rate;
+};
 
 struct client_rules {
 	const char *listener; /* its name, for the log */
@@ -26,6 +54,7 @@ struct client_rules {
 	bool wildcard_available;
 	bool subscription_ids_available;
 	bool shared_available;
+	struct rules_limits limits;
 	/* [a] What has come into force since; NULL: nothing. Whoever was told
 	 * of these keeps to them. */
 	_Atomic(const struct client_rules *) newer;

@@ -82,13 +82,13 @@ static uint16_t WORKER_THREAD
 alias_of(struct client *c, const struct message *m, const struct outgoing *o,
     struct slice *topic)
 {
-	struct client_aliases *a;
+	struct client_extras *a;
 	uint16_t alias;
 
 	/* v5 [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] */
 	if (c->alias_max == 0)
 		return 0;
-	a = client_aliases(c);
+	a = client_extras(c);
 	if (a->given == NULL)
 		a->given = topic_aliases_new(c->alias_max);
 	alias = topic_aliases_find(a->given, *topic);

@@ -47,6 +47,13 @@ enum config_exceeded {
 	EXCEEDED_WARN /* it is served, and the log says so */
 };
 
+/* Limits that are not numbers. */
+#define CONFIG_AUTO    UINT32_MAX       /* none where only this machine is */
+#define CONFIG_INHERIT (UINT32_MAX - 1) /* a listener's: as in [limits] */
+
+/* A client that publishes faster than it may. */
+enum config_rate_exceeded { RATE_WAIT, RATE_REFUSE };
+
 /* What to do about a store that cannot be read. */
 enum config_on_damage { ON_DAMAGE_STOP, ON_DAMAGE_ASIDE };
 
@@ -69,6 +76,25 @@ struct config_listener {
 	bool subscription_ids_available;
 	bool shared_available;
 	unsigned max_connections; /* 0: no limit of its own */
+	/* CONFIG_INHERIT: as in [limits]; those with 0 have no 0 there. */
+	unsigned max_connections_per_address;
+	unsigned max_connections_per_user;
+	unsigned connect_rate;
+	unsigned connect_rate_per_address;
+	unsigned connect_timeout_ms;  /* 0 */
+	size_t max_connect_size;      /* 0 */
+	size_t max_packet_size;       /* 0 */
+	unsigned max_topic_length;    /* 0 */
+	unsigned max_topic_levels;    /* 0 */
+	unsigned max_subscriptions;   /* 0 */
+	unsigned max_inflight;        /* 0 */
+	unsigned max_queued_messages; /* 0 */
+	size_t max_queued_bytes;      /* 0 */
+	size_t max_output_bytes;      /* 0 */
+	size_t max_behind_bytes;      /* 0 */
+	unsigned message_rate;
+	unsigned byte_rate;
+	unsigned rate_exceeded;
 	unsigned backlog;
 	unsigned line; /* of its section, for messages; 0: not from a file */
 };
@@ -145,9 +171,14 @@ struct config {
 	size_t n_ack_rows;
 
 	struct {
-		size_t max_packet_size;       /* bytes, fixed header included */
-		size_t max_connect_size;      /* of a CONNECT */
-		unsigned max_connections;     /* of the node */
+		size_t max_packet_size;   /* bytes, fixed header included */
+		size_t max_connect_size;  /* of a CONNECT */
+		unsigned max_connections; /* of the node */
+		unsigned max_connections_per_address; /* or CONFIG_AUTO */
+		unsigned max_connections_per_user;    /* 0: any */
+		unsigned connect_rate;                /* or CONFIG_AUTO */
+		unsigned connect_rate_per_address;    /* or CONFIG_AUTO */
+		unsigned max_lag_ms;
 		unsigned max_queued_messages; /* of a session, per session */
 		size_t max_queued_bytes;
 		uint32_t session_expiry_max_s; /* UINT32_MAX: never */
@@ -158,6 +189,14 @@ struct config {
 		bool check_payload_format; /* of what says it is text */
 		size_t
 		    max_output_bytes; /* not yet taken by a client's socket */
+		size_t max_behind_bytes;
+		size_t max_queued_messages_total; /* 0: no limit */
+		size_t max_queued_bytes_total;
+		unsigned message_rate; /* or CONFIG_AUTO; 0: no limit */
+		unsigned byte_rate;
+		unsigned rate_exceeded;
+		size_t max_retained_bytes; /* 0: no limit */
+		unsigned max_topic_length;
 		unsigned max_topic_levels;
 		unsigned max_client_id_length;
 		unsigned max_sessions;
@@ -237,6 +276,9 @@ void config_resolve(struct config *c);
 /* May clients of whom nobody knows who they are come through this one? */
 bool config_admits_anonymous(const struct config *c,
     const struct config_listener *l);
+
+/* Can only this machine reach it? */
+bool config_is_loopback(const struct config_listener *l);
 
 /* Wipes secrets. */
 void config_free(struct config **c);

@@ -21,10 +21,11 @@ line_of(const struct config_loader *l, const char *key)
 	return g != NULL ? g->line : 0;
 }
 
-static bool
-is_loopback(const char *address)
+bool
+config_is_loopback(const struct config_listener *l)
 {
-	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+	return strncmp(l->address, "127.", 4) == 0 ||
+	    strcmp(l->address, "::1") == 0;
 }
 
 /* Does anybody find out whether a client is who it says? */
@@ -136,7 +137,7 @@ config_admits_anonymous(const struct config *c, const struct config_listener *l)
 	case ANONYMOUS_AUTO:
 		break;
 	}
-	return is_loopback(l->address);
+	return config_is_loopback(l);
 }
 
 void

@@ -96,6 +96,36 @@ static const struct option_word auto_words[] = {
 	{ 0 },
 };
 
+static const struct option_word automatic_words[] = {
+	{ "auto", CONFIG_AUTO },
+	{ 0 },
+};
+
+static const struct option_word inherit_words[] = {
+	{ "inherit", CONFIG_INHERIT },
+	{ "auto", CONFIG_AUTO },
+	{ 0 },
+};
+
+/* Where 0 is no limit anyway. */
+static const struct option_word inherit0_words[] = {
+	{ "inherit", 0 },
+	{ 0 },
+};
+
+static const struct option_word rate_exceeded_words[] = {
+	{ "wait", RATE_WAIT },
+	{ "refuse", RATE_REFUSE },
+	{ 0 },
+};
+
+static const struct option_word own_rate_exceeded_words[] = {
+	{ "inherit", CONFIG_INHERIT },
+	{ "wait", RATE_WAIT },
+	{ "refuse", RATE_REFUSE },
+	{ 0 },
+};
+
 static const struct option_word never_words[] = {
 	{ "never", UINT32_MAX },
 	{ 0 },
@@ -281,6 +311,7 @@ check_url(const char *text)
 #define QOS_ROWS                 KIND(qos_rows)
 /* A number, or the one word of the table. */
 #define NUMBER_OR(table, lo, hi) NUMBER(lo, hi), .words = table##_words
+#define SIZE_OR(table, lo, hi)   SIZE(lo, hi), .words = table##_words
 #define TIME_OR(table, stored, lo, hi)                                         \
 	TIME(stored, lo, hi), .words = table##_words
 /* Stored in microseconds, milliseconds or seconds; given in seconds ... */

@@ -194,8 +194,9 @@ value_allowed(const struct option_row *o, struct buf *why)
 	else if (o->kind == &option_kind_size)
 		what = "size";
 	buf_append_str(why, "must be ");
-	if (o->words != NULL)
-		buf_printf(why, "%s or ", o->words[0].name);
+	for (const struct option_word *w = o->words;
+	     w != NULL && w->name != NULL; w++)
+		buf_printf(why, "%s or ", w->name);
 	buf_printf(why, "a %s between %s and %s", what, o->min, o->max);
 	if (o->kind == &option_kind_size)
 		buf_append_str(why, " (bytes, or with k, m or g)");
@@ -243,13 +244,26 @@ print_scaled(const struct suffix *suffixes, unsigned long long v,
 	buf_printf(out, "%llu%s", v / best->factor, best->name);
 }
 
+/* The word that stands for this value. */
+static const struct option_word *
+word_of(const struct option_row *o, unsigned long long v)
+{
+	for (const struct option_word *w = o->words;
+	     w != NULL && w->name != NULL; w++)
+		if (w->value == v)
+			return w;
+	return NULL;
+}
+
 static void
 value_print(const struct option_row *o, const void *at, struct buf *out)
 {
 	unsigned long long v = load_value(o, at);
 
-	if (o->words != NULL && v == o->words[0].value)
-		buf_append_str(out, o->words[0].name);
+	const struct option_word *w = word_of(o, v);
+
+	if (w != NULL)
+		buf_append_str(out, w->name);
 	else if (v == 0)
 		buf_append_str(out, "0");
 	else if (o->kind == &option_kind_number)

@@ -7,6 +7,22 @@
 #include "base/xalloc.h"
 #include "daemon/config.h"
 
+/* What "auto" stands for, but on loopback. */
+#define AUTO_MESSAGE_RATE 1000
+#define AUTO_BYTE_RATE    (4u << 20)
+
+/* For all; each listener has its own besides. */
+static unsigned
+most_topic_levels(const struct config *c)
+{
+	unsigned most = c->limits.max_topic_levels;
+
+	for (size_t i = 0; i < c->n_listeners; i++)
+		if (c->listeners[i].max_topic_levels > most)
+			most = c->listeners[i].max_topic_levels;
+	return most;
+}
+
 static void
 fill_broker_options(struct settings *s)
 {
@@ -37,7 +53,13 @@ fill_broker_options(struct settings *s)
 		.connect_timeout_ms = c->limits.connect_timeout_ms,
 		.max_output_bytes = c->limits.max_output_bytes,
 		.max_control_line = c->nats.max_control_line,
-		.max_topic_levels = c->limits.max_topic_levels,
+		.max_topic_levels = most_topic_levels(c),
+		.max_lag_ms = c->limits.max_lag_ms,
+		.max_behind_bytes = c->limits.max_behind_bytes,
+		.max_queued_messages_total =
+		    c->limits.max_queued_messages_total,
+		.max_queued_bytes_total = c->limits.max_queued_bytes_total,
+		.max_retained_bytes = c->limits.max_retained_bytes,
 		.max_client_id_length = c->limits.max_client_id_length,
 		.max_subscriptions = c->limits.max_subscriptions,
 		.max_sessions = c->limits.max_sessions,
@@ -62,6 +84,59 @@ fill_broker_options(struct settings *s)
 	};
 }
 
+/* A listener's own, or that of [limits]. */
+static unsigned
+own(unsigned limit, unsigned inherited)
+{
+	return limit == CONFIG_INHERIT ? inherited : limit;
+}
+
+/* The same, settled: what "auto" comes to on this listener. */
+static unsigned
+own_rate(const struct config_listener *l, unsigned limit, unsigned inherited,
+    unsigned otherwise)
+{
+	unsigned rate = own(limit, inherited);
+
+	if (rate != CONFIG_AUTO)
+		return rate;
+	return config_is_loopback(l) ? 0 : otherwise;
+}
+
+static struct rules_limits
+listener_limits(const struct config *c, const struct config_listener *l)
+{
+	return (struct rules_limits){
+		.connect_timeout_ms = l->connect_timeout_ms,
+		.max_subscriptions = l->max_subscriptions,
+		.max_inflight = l->max_inflight,
+		.max_connect_size = l->max_connect_size,
+		.max_packet_size = l->max_packet_size,
+		.max_output_bytes = l->max_output_bytes,
+		.max_behind_bytes = l->max_behind_bytes,
+		.queue = { .max_queued_messages = l->max_queued_messages,
+		    .max_queued_bytes = (uint32_t)l->max_queued_bytes },
+		.max_topic_length = RULES_LIMIT(l->max_topic_length,
+		    c->limits.max_topic_length),
+		.max_topic_levels = RULES_LIMIT(l->max_topic_levels,
+		    c->limits.max_topic_levels),
+		.max_connections_per_user = own(l->max_connections_per_user,
+		    c->limits.max_connections_per_user),
+		.message_rate = own_rate(l, l->message_rate,
+		    c->limits.message_rate, AUTO_MESSAGE_RATE),
+		.byte_rate = own_rate(l, l->byte_rate, c->limits.byte_rate,
+		    AUTO_BYTE_RATE),
+		.refuse_rate = own(l->rate_exceeded, c->limits.rate_exceeded) ==
+		    RATE_REFUSE,
+		.max_connections_per_address =
+		    own(l->max_connections_per_address,
+			c->limits.max_connections_per_address),
+		.connect_rate_per_address = own(l->connect_rate_per_address,
+		    c->limits.connect_rate_per_address),
+		.connect_rate = own(l->connect_rate, c->limits.connect_rate),
+	};
+}
+
 static struct client_rules
 listener_rules(const struct config *c, const struct config_listener *l)
 {
@@ -74,6 +149,7 @@ listener_rules(const struct config *c, const struct config_listener *l)
 		.wildcard_available = l->wildcard_available,
 		.subscription_ids_available = l->subscription_ids_available,
 		.shared_available = l->shared_available,
+		.limits = listener_limits(c, l),
 	};
 }
 

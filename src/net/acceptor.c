@@ -10,16 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/waker.h"
 #include "base/xalloc.h"
+#include "broker/broker.h"
+#include "broker/home.h"
+#include "net/admission.h"
 #include "net/listener.h"
 #include "net/worker.h"
 
 /* Sockets accepted per readiness, so that listeners take turns. */
-#define ACCEPT_BATCH 64
+#define ACCEPT_BATCH  64
 /* Without descriptors, try again after this. */
-#define PAUSE_MS     100
+#define PAUSE_MS      100
+/* Ahead of connect_rate, the same. */
+#define RATE_PAUSE_MS 10
 
 struct listener {
 	struct acceptor *acceptor;
@@ -28,6 +34,8 @@ struct listener {
 	const struct client_rules *newest; /* [main] those in force */
 	struct event *event;               /* [acceptor] */
 	struct event *pause;               /* [acceptor] */
+	struct admission_bucket bucket;    /* [acceptor] */
+	struct sockaddr_storage address;   /* [I] that it listens on */
 	atomic_uint n_conns;
 	atomic_uint max_connections;
 	int fd;
@@ -39,7 +47,6 @@ struct acceptor {
 	struct event *on_stop;
 	struct waker stop;
 	struct listener *listeners;
-	struct log_limit refusals;
 	struct log_limit errors;
 	struct acceptor_stats stats;
 	atomic_uint max_connections;
@@ -58,9 +65,10 @@ n_connections(const struct acceptor *a)
 	return n;
 }
 
-/* Who has least to do; in turn when several have. */
+/* Who has least to do; in turn when several have. NULL: all of them are
+ * late. */
 static struct worker *
-choose_worker(struct acceptor *a)
+choose_worker(struct acceptor *a, uint64_t now_ms)
 {
 	unsigned n = a->options->n_workers;
 	struct worker *best = NULL;
@@ -68,6 +76,8 @@ choose_worker(struct acceptor *a)
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = a->options->workers[(a->next + i) % n];
 
+		if (worker_is_late(w, now_ms))
+			continue;
 		if (best == NULL ||
 		    atomic_load(&w->n_conns) < atomic_load(&best->n_conns))
 			best = w;
@@ -76,28 +86,84 @@ choose_worker(struct acceptor *a)
 	return best;
 }
 
+static struct limits *
+limits_of(const struct acceptor *a)
+{
+	return &a->options->workers[0]->home->broker->limits;
+}
+
 static bool
 is_full(struct acceptor *a, const struct listener *l)
 {
 	unsigned max = atomic_load(&a->max_connections);
 	unsigned own = atomic_load(&l->max_connections);
-	unsigned long held;
 
 	if ((max == 0 || n_connections(a) < max) &&
 	    (own == 0 || atomic_load(&l->n_conns) < own))
 		return false;
-	atomic_fetch_add(&a->stats.refused, 1);
-	if (log_limit_pass(&a->refusals, &held))
-		log_warning("listener %s: connection limit reached, refused "
-			    "(%lu more since the last line)",
-		    l->options->name, held);
+	limit_strike(limits_of(a), LIMIT_MAX_CONNECTIONS, "listener %s refuses",
+	    l->options->name);
 	return true;
+}
+
+/* Does its address have too many, or make them too fast? */
+static bool
+is_too_much(struct acceptor *a, const struct listener *l,
+    const struct sockaddr *from, socklen_t len, uint64_t now_ms,
+    bool *is_counted)
+{
+	const struct rules_limits *r = &rules_newest(&l->rules)->limits;
+	const struct admission_limits limits = {
+		.max_per_address = r->max_connections_per_address,
+		.rate_per_address = r->connect_rate_per_address
+	};
+	enum limit which = LIMIT_MAX_CONNECTIONS_PER_ADDRESS;
+	char address[ADDRESS_SIZE];
+
+	switch (admission_enter(a->options->workers[0]->admission, from,
+	    &limits, now_ms)) {
+	case ADMISSION_COUNTED:
+		*is_counted = true;
+		return false;
+	case ADMISSION_UNCOUNTED:
+		return false;
+	case ADMISSION_TOO_FAST:
+		which = LIMIT_CONNECT_RATE_PER_ADDRESS;
+		break;
+	case ADMISSION_TOO_MANY:
+		break;
+	}
+	address_print(from, len, address);
+	limit_strike(limits_of(a), which, "listener %s refuses %s",
+	    l->options->name, address);
+	return true;
+}
+
+/* Who is to serve it; NULL: nobody, and a limit says why. */
+static struct worker *
+admit(struct acceptor *a, struct listener *l, const struct sockaddr *from,
+    socklen_t len, bool *is_counted)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct worker *w;
+
+	if (is_full(a, l))
+		return NULL;
+	w = choose_worker(a, now_ms);
+	if (w == NULL) {
+		limit_strike(limits_of(a), LIMIT_MAX_LAG,
+		    "the workers are late, listener %s refuses",
+		    l->options->name);
+		return NULL;
+	}
+	return is_too_much(a, l, from, len, now_ms, is_counted) ? NULL : w;
 }
 
 static void
 take(struct acceptor *a, struct listener *l, int fd,
     const struct sockaddr_storage *ss, socklen_t len)
 {
+	struct worker *w;
 	struct conn_origin o = { .fd = fd,
 		.transport = &transport_tcp,
 		.rules = &l->rules,
@@ -105,7 +171,10 @@ take(struct acceptor *a, struct listener *l, int fd,
 	char address[ADDRESS_SIZE];
 	int on = 1;
 
-	if (is_full(a, l)) {
+	w = admit(a, l, (const struct sockaddr *)ss, len, &o.is_counted);
+	if (w == NULL) {
+		atomic_fetch_add(&a->stats.refused, 1);
+		admission_give_back(&l->bucket);
 		close(fd);
 		return;
 	}
@@ -114,21 +183,54 @@ take(struct acceptor *a, struct listener *l, int fd,
 	o.address = address;
 	atomic_fetch_add(&l->n_conns, 1);
 	atomic_fetch_add(&a->stats.accepted, 1);
-	worker_post_conn(choose_worker(a), &o);
+	worker_post_conn(w, &o);
+}
+
+static void
+pause_accepting(struct listener *l, unsigned ms)
+{
+	const struct timeval tv = { .tv_usec = ms * 1000 };
+
+	event_del(l->event);
+	event_add(l->pause, &tv);
 }
 
 /* Out of descriptors or memory: the next try would fail as well. */
 static void
-pause_accepting(struct acceptor *a, struct listener *l, int error)
+on_shortage(struct acceptor *a, struct listener *l, int error)
 {
-	const struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
 	unsigned long held;
 
 	if (log_limit_pass(&a->errors, &held))
 		log_error("listener %s: cannot accept: %s", l->options->name,
 		    strerror(error));
-	event_del(l->event);
-	event_add(l->pause, &tv);
+	pause_accepting(l, PAUSE_MS);
+}
+
+static bool
+takes_turn(struct listener *l)
+{
+	unsigned rate = admission_rate_of_listener(
+	    rules_newest(&l->rules)->limits.connect_rate,
+	    (const struct sockaddr *)&l->address);
+
+	return admission_take(&l->bucket, rate, clock_mono_ms());
+}
+
+/*
+ * May the one that is there be accepted now? Otherwise it waits in the kernel,
+ * where it costs least: many devices that come back at once are served in
+ * turn.
+ */
+static bool
+has_turn(struct acceptor *a, struct listener *l)
+{
+	if (takes_turn(l))
+		return true;
+	limit_strike(limits_of(a), LIMIT_CONNECT_RATE,
+	    "listener %s lets those who come wait", l->options->name);
+	pause_accepting(l, RATE_PAUSE_MS);
+	return false;
 }
 
 static void
@@ -142,16 +244,20 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
-		int conn = accept4(fd, (struct sockaddr *)&ss, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int conn;
 
+		if (i == 0 ? !has_turn(a, l) : !takes_turn(l))
+			return;
+		conn = accept4(fd, (struct sockaddr *)&ss, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (conn >= 0) {
 			take(a, l, conn, &ss, len);
 			continue;
 		}
+		admission_give_back(&l->bucket);
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM)
-			pause_accepting(a, l, errno);
+			on_shortage(a, l, errno);
 		if (errno != ECONNABORTED && errno != EINTR)
 			return;
 	}
@@ -182,6 +288,8 @@ static bool
 open_listener(struct acceptor *a, struct listener *l,
     const struct listener_options *o)
 {
+	socklen_t len;
+
 	l->acceptor = a;
 	l->options = o;
 	l->rules = o->rules;
@@ -190,6 +298,8 @@ open_listener(struct acceptor *a, struct listener *l,
 	l->fd = listener_open(o);
 	if (l->fd < 0)
 		return false;
+	len = sizeof(l->address);
+	(void)getsockname(l->fd, (struct sockaddr *)&l->address, &len);
 	l->event =
 	    event_new(a->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->pause = event_new(a->base, -1, 0, on_pause_over, l);

@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "broker/home.h"
 #include "broker/promise.h"
+#include "net/admission.h"
 #include "net/worker.h"
 
 /* How long the last words to a client that does not read may take. */
@@ -56,6 +57,7 @@ conn_new(struct worker *w, const struct conn_origin *o)
 	c->fd = o->fd;
 	c->transport = o->transport;
 	c->n_of_listener = o->n_of_listener;
+	c->is_counted = o->is_counted;
 	LIST_INSERT_HEAD(&w->conns, c, entry);
 	return c;
 }
@@ -105,6 +107,8 @@ conn_close(struct conn **cp)
 		(void)shutdown(c->fd, SHUT_WR);
 		discard_input(c);
 	}
+	if (c->is_counted)
+		admission_leave(c->worker->admission, c->client.address);
 	forget(c);
 	close(c->fd);
 	atomic_fetch_sub(c->n_of_listener, 1);
@@ -144,7 +148,8 @@ move(struct conn *c)
 	m->to = worker_number(c->worker, c->client.move_to);
 	m->origin = (struct conn_origin){ .fd = c->fd,
 		.transport = c->transport,
-		.n_of_listener = c->n_of_listener };
+		.n_of_listener = c->n_of_listener,
+		.is_counted = c->is_counted };
 	m->in = c->in;
 	memset(&c->in, 0, sizeof(c->in));
 	client_pack(&c->client, &m->client);

@@ -29,8 +29,9 @@ struct conn {
 	struct buf in;              /* the beginning of a packet */
 	atomic_uint *n_of_listener; /* counted down when it closes */
 	int fd;
-	short watched;  /* EV_READ | EV_WRITE that `event` waits for */
-	bool is_broken; /* nothing can be written any more */
+	short watched;   /* EV_READ | EV_WRITE that `event` waits for */
+	bool is_broken;  /* nothing can be written any more */
+	bool is_counted; /* by admission, for its address */
 };
 
 /* What a connection is made of; `fd` is owned by it afterwards. */
@@ -40,6 +41,7 @@ struct conn_origin {
 	const struct client_rules *rules;
 	atomic_uint *n_of_listener;
 	const char *address;
+	bool is_counted; /* as above */
 };
 
 /* Start serving an accepted socket. */

@@ -14,9 +14,12 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/home.h"
+#include "net/admission.h"
 
 /* How soon what did not fit into a full ring is tried again. */
 #define RETRY_MS 1
+/* Who was late is so for that long. */
+#define LATE_MS  1000
 
 /* An accepted socket on its way. */
 struct accepted {
@@ -45,6 +48,40 @@ worker_tick(struct worker *w)
 		return;
 	w->is_ticked = true;
 	home_tick(w->home);
+	atomic_store_explicit(&w->busy_since_ms, w->home->now_ms,
+	    memory_order_relaxed);
+}
+
+static unsigned
+max_lag_ms(const struct worker *w)
+{
+	return w->home->broker->options->max_lag_ms;
+}
+
+bool
+worker_is_late(const struct worker *w, uint64_t now_ms)
+{
+	uint64_t since = atomic_load(&w->busy_since_ms);
+	unsigned max = max_lag_ms(w);
+
+	if (max == 0)
+		return false;
+	return now_ms < atomic_load(&w->late_until_ms) ||
+	    (since != 0 && now_ms > since + max);
+}
+
+/* The turn is over: how long did it take? */
+static void
+note_lag(struct worker *w)
+{
+	uint64_t now_ms = clock_mono_ms();
+	uint64_t since =
+	    atomic_load_explicit(&w->busy_since_ms, memory_order_relaxed);
+	unsigned max = max_lag_ms(w);
+
+	if (max != 0 && now_ms > since + max)
+		atomic_store(&w->late_until_ms, now_ms + LATE_MS);
+	atomic_store_explicit(&w->busy_since_ms, 0, memory_order_relaxed);
 }
 
 void
@@ -138,10 +175,11 @@ turn(struct worker *w)
 	w->is_ticked = false;
 	(void)event_base_loop(w->base, flags);
 	waker_disarm(&h->waker);
-	w->is_ticked = true;
+	worker_tick(w);
 	home_turn(h);
 	attend(w);
 	home_flush(h);
+	note_lag(w);
 	free_buried(w);
 }
 
@@ -203,13 +241,17 @@ workers_new(struct broker *b)
 {
 	unsigned n = b->options->n_workers;
 	struct worker **workers = xcalloc(n, sizeof(struct worker *));
+	struct admission *admission = admission_new();
 
 	for (unsigned i = 0; i < n; i++) {
 		workers[i] = worker_new(workers, b->homes[i]);
 		if (workers[i] == NULL) {
+			if (i == 0)
+				admission_free(&admission);
 			workers_free(&workers, i);
 			return NULL;
 		}
+		workers[i]->admission = admission;
 	}
 	return workers;
 }
@@ -220,6 +262,8 @@ workers_free(struct worker ***workersp, unsigned n)
 	struct worker **workers = *workersp;
 
 	*workersp = NULL;
+	if (n > 0)
+		admission_free(&workers[0]->admission);
 	for (unsigned i = 0; i < n; i++)
 		worker_free(workers[i]);
 	free(workers);

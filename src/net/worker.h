@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "net/conn.h"
 
+struct admission;
 struct broker;
 struct event_base;
 struct home;
@@ -24,21 +25,24 @@ struct home;
 #define WORKER_SCRATCH 65536
 
 struct worker {
-	unsigned id;              /* [I] */
-	struct home *home;        /* [I] */
-	struct worker **workers;  /* [I] all of them, by number */
-	struct event_base *base;  /* [w] made without locks */
-	struct event on_wake;     /* [w] */
-	struct event on_timer;    /* [w] */
-	uint64_t timer_due_ms;    /* [w] when on_timer fires; 0: not armed */
-	LIST_HEAD(, conn) conns;  /* [w] */
-	LIST_HEAD(, conn) buried; /* [w] freed at the end of the turn */
-	uint8_t *scratch;         /* [w] WORKER_SCRATCH bytes */
-	bool is_ticked;           /* [w] the home's clock is of this turn */
-	bool stops;               /* [w] */
-	bool closes;              /* [w] clients are being sent away */
-	atomic_uint n_conns;      /* [a] here or on their way, to balance */
-	pthread_t thread;         /* [main] */
+	unsigned id;                 /* [I] */
+	struct home *home;           /* [I] */
+	struct worker **workers;     /* [I] all of them, by number */
+	struct event_base *base;     /* [w] made without locks */
+	struct event on_wake;        /* [w] */
+	struct event on_timer;       /* [w] */
+	uint64_t timer_due_ms;       /* [w] when on_timer fires; 0: not armed */
+	LIST_HEAD(, conn) conns;     /* [w] */
+	LIST_HEAD(, conn) buried;    /* [w] freed at the end of the turn */
+	uint8_t *scratch;            /* [w] WORKER_SCRATCH bytes */
+	bool is_ticked;              /* [w] the home's clock is of this turn */
+	bool stops;                  /* [w] */
+	bool closes;                 /* [w] clients are being sent away */
+	struct admission *admission; /* [I] of all workers */
+	atomic_uint n_conns;         /* [a] here or on their way, to balance */
+	atomic_ullong busy_since_ms; /* [a] this turn; 0: it waits */
+	atomic_ullong late_until_ms; /* [a] a turn has taken too long */
+	pthread_t thread;            /* [main] */
 };
 
 /*
@@ -64,6 +68,9 @@ void workers_free(struct worker ***workers, unsigned n) MAIN_THREAD;
 
 /* Hand over an accepted socket; the origin is copied. */
 void worker_post_conn(struct worker *w, const struct conn_origin *o) ANY_THREAD;
+
+/* Does it take too long to get round, [limits] max_lag? */
+bool worker_is_late(const struct worker *w, uint64_t now_ms) ANY_THREAD;
 
 /* For conn: */
 struct worker *worker_number(struct worker *w, unsigned id);

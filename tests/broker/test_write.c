@@ -64,7 +64,7 @@ Test(write, gives_no_more_aliases_than_it_may)
 		n = node_new_with(&o);
 		d = device_with(n, 2, 1000);
 		cr_expect_eq(device_client(d)->alias_max, ours < 2 ? ours : 2);
-		cr_expect_null(device_client(d)->aliases);
+		cr_expect_null(device_client(d)->extras);
 		node_free(&n);
 	}
 }

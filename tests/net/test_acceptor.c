@@ -193,6 +193,35 @@ Test(acceptor, learns_of_other_limits_and_rules)
 	site_close(&s);
 }
 
+/* Those who are online come first. */
+Test(acceptor, lets_nobody_in_while_the_workers_are_late)
+{
+	struct site s = { 0 };
+	const struct limits *l;
+	int fds[4];
+
+	site_open(&s, 0, 0);
+	l = &s.crew->broker->limits;
+	s.crew->options.max_lag_ms = 1000;
+	for (unsigned i = 0; i < 2; i++)
+		atomic_store(&s.crew->workers[i]->late_until_ms, UINT64_MAX);
+	for (size_t i = 0; i < countof(fds); i++)
+		fds[i] = tcp_connect(s.listeners[0].port);
+	cr_expect_eq(n_served(fds, countof(fds)), 0);
+	cr_expect_eq(limit_struck(l, LIMIT_MAX_LAG), 4);
+	for (size_t i = 0; i < countof(fds); i++)
+		close(fds[i]);
+	/* One that is not takes all. */
+	atomic_store(&s.crew->workers[1]->late_until_ms, 0);
+	for (size_t i = 0; i < countof(fds); i++)
+		fds[i] = tcp_connect(s.listeners[0].port);
+	cr_expect_eq(n_served(fds, countof(fds)), 4);
+	cr_expect_eq(atomic_load(&s.crew->workers[1]->n_conns), 4);
+	for (size_t i = 0; i < countof(fds); i++)
+		close(fds[i]);
+	site_close(&s);
+}
+
 Test(acceptor, opens_all_of_its_sockets_or_none)
 {
 	struct listener_options listeners[2] = {
