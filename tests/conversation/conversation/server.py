@@ -260,6 +260,8 @@ class Daemon(Process):
             "server": {"workers": 2},
             "listener main": {"address": "127.0.0.1", "port": self.port},
             "nats": {"url": self.nats_url},
+            # A machine with too much to do is no reason to refuse anybody.
+            "limits": {"max_lag": "0"},
             "log": {"level": os.environ.get("CONVERSATION_LOG", "info")},
         }
         for section, keys in self.extra.items():
