@@ -165,7 +165,7 @@ take(struct acceptor *a, struct listener *l, int fd,
 {
 	struct worker *w;
 	struct conn_origin o = { .fd = fd,
-		.transport = &transport_tcp,
+		.stack = &l->options->stack,
 		.rules = &l->rules,
 		.n_of_listener = &l->n_conns };
 	char address[ADDRESS_SIZE];

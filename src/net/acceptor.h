@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/thread.h"
 #include "broker/client.h"
+#include "net/stack.h"
 
 struct acceptor;
 struct worker;
@@ -19,6 +20,7 @@ struct listener_options {
 	const char *address; /* numeric */
 	unsigned port;       /* 0: the kernel chooses */
 	struct client_rules rules;
+	struct stack stack;
 	unsigned max_connections; /* 0: no limit of its own */
 	unsigned backlog;
 };

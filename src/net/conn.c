@@ -55,7 +55,7 @@ conn_new(struct worker *w, const struct conn_origin *o)
 
 	c->worker = w;
 	c->fd = o->fd;
-	c->transport = o->transport;
+	c->stream = o->stream;
 	c->n_of_listener = o->n_of_listener;
 	c->is_counted = o->is_counted;
 	LIST_INSERT_HEAD(&w->conns, c, entry);
@@ -67,11 +67,12 @@ conn_open(struct worker *w, const struct conn_origin *o)
 {
 	struct conn *c = conn_new(w, o);
 
+	c->stream = stack_open(o->stack, c->fd);
 	client_init(&c->client, w->home, o->rules, o->address);
 	watch(c, EV_READ);
 }
 
-/* Free all but the socket. */
+/* Free all but the socket and the streams on it. */
 static void WORKER_THREAD
 forget(struct conn *c)
 {
@@ -92,7 +93,7 @@ static void
 discard_input(struct conn *c)
 {
 	for (int i = 0; i < 16; i++)
-		if (c->transport->read(c->fd, c->worker->scratch,
+		if (stream_read(&stream_tcp, c->fd, c->worker->scratch,
 			WORKER_SCRATCH) <= 0)
 			return;
 }
@@ -104,9 +105,11 @@ conn_close(struct conn **cp)
 
 	*cp = NULL;
 	if (!c->is_broken) {
+		stream_goodbye(c->stream, c->fd);
 		(void)shutdown(c->fd, SHUT_WR);
 		discard_input(c);
 	}
+	stream_free(&c->stream);
 	if (c->is_counted)
 		admission_leave(c->worker->admission, c->client.address);
 	forget(c);
@@ -147,7 +150,7 @@ move(struct conn *c)
 	m->mail.handle = on_moved;
 	m->to = worker_number(c->worker, c->client.move_to);
 	m->origin = (struct conn_origin){ .fd = c->fd,
-		.transport = c->transport,
+		.stream = c->stream,
 		.n_of_listener = c->n_of_listener,
 		.is_counted = c->is_counted };
 	m->in = c->in;
@@ -209,7 +212,8 @@ hang_up(struct conn *c, ssize_t error)
 {
 	c->is_broken = error != 0;
 	client_on_hangup(&c->client,
-	    error == 0 ? "connection closed by client" : strerror((int)-error));
+	    error == 0 ? "connection closed by client"
+		       : stream_why(c->stream, error));
 	if (c->client.state == CLIENT_CLOSING)
 		client_touch(&c->client);
 }
@@ -217,7 +221,7 @@ hang_up(struct conn *c, ssize_t error)
 static ssize_t WORKER_THREAD
 read_into(struct conn *c, void *p, size_t size)
 {
-	ssize_t n = c->transport->read(c->fd, p, size);
+	ssize_t n = stream_read(c->stream, c->fd, p, size);
 
 	if (n > 0)
 		home_count_n(c->worker->home, bytes_in, (size_t)n);
@@ -269,8 +273,31 @@ read_more(struct conn *c)
 static void
 pause_reading(struct conn *c)
 {
+	short write = buf_len(&c->client.out) > 0 ? c->watched & EV_WRITE : 0;
+
 	c->client.is_paused = true;
-	watch(c, (short)((c->watched & ~EV_READ) | EV_CLOSED));
+	watch(c, (short)(write | EV_CLOSED));
+}
+
+/*
+ * After a read: what else is there, and what comes next? While the stream
+ * itself has to write, nothing is read that it would have to answer.
+ */
+static void WORKER_THREAD
+read_next(struct conn *c)
+{
+	if (!client_may_read(&c->client))
+		pause_reading(c);
+	else if (stream_wants_write(c->stream))
+		watch(c, EV_WRITE);
+	else if (!(c->watched & EV_READ))
+		watch(c,
+		    buf_len(&c->client.out) > 0 ? EV_READ | EV_WRITE : EV_READ);
+	if (stream_has_more(c->stream)) {
+		/* In the next turn, when others have had theirs. */
+		c->client.is_paused = true;
+		client_touch(&c->client);
+	}
 }
 
 static void WORKER_THREAD
@@ -284,8 +311,7 @@ read_socket(struct conn *c)
 		read_more(c);
 	else
 		read_fresh(c);
-	if (!client_may_read(&c->client))
-		pause_reading(c);
+	read_next(c);
 }
 
 /*
@@ -310,8 +336,11 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	thread_assert_worker();
 	worker_tick(c->worker);
-	if (what & EV_WRITE)
+	if (what & EV_WRITE) {
 		client_touch(&c->client);
+		if (stream_wants_write(c->stream))
+			what |= EV_READ;
+	}
 	if ((what & EV_READ) && c->client.state != CLIENT_CLOSING)
 		read_socket(c);
 	else if ((what & EV_CLOSED) && c->client.state != CLIENT_CLOSING)
@@ -324,8 +353,8 @@ static void WORKER_THREAD
 write_ready(struct conn *c)
 {
 	struct buf *out = &c->client.out;
-	ssize_t n =
-	    c->transport->write(c->fd, buf_ptr(out), promise_ready(&c->client));
+	ssize_t n = stream_write(c->stream, c->fd, buf_ptr(out),
+	    promise_ready(&c->client));
 
 	if (n > 0) {
 		home_count_n(c->worker->home, bytes_out, (size_t)n);
@@ -397,12 +426,14 @@ read_on(struct conn *c)
 	c->client.is_paused = false;
 	if (buf_len(&c->in) > 0)
 		take_kept(c);
-	if (c->client.state == CLIENT_CLOSING || c->client.is_moving)
-		client_touch(&c->client);
+	if (client_may_read(&c->client) && stream_has_more(c->stream))
+		read_socket(c);
 	else if (client_may_read(&c->client))
 		watch(c, (short)((c->watched & ~EV_CLOSED) | EV_READ));
 	else
 		pause_reading(c);
+	if (c->client.state == CLIENT_CLOSING || c->client.is_moving)
+		client_touch(&c->client);
 }
 
 void

@@ -15,7 +15,7 @@
 #include "base/queue.h"
 #include "base/thread.h"
 #include "broker/client.h"
-#include "net/transport.h"
+#include "net/stack.h"
 
 struct worker;
 
@@ -25,7 +25,7 @@ struct conn {
 	entry; /* of the worker's */
 	struct event event;
 	struct worker *worker;
-	const struct transport *transport;
+	struct stream *stream;      /* the topmost one */
 	struct buf in;              /* the beginning of a packet */
 	atomic_uint *n_of_listener; /* counted down when it closes */
 	int fd;
@@ -37,7 +37,8 @@ struct conn {
 /* What a connection is made of; `fd` is owned by it afterwards. */
 struct conn_origin {
 	int fd;
-	const struct transport *transport;
+	const struct stack *stack; /* borrowed for the life of the workers */
+	struct stream *stream;     /* made already; NULL: by the stack */
 	const struct client_rules *rules;
 	atomic_uint *n_of_listener;
 	const char *address;

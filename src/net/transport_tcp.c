@@ -6,10 +6,11 @@
 #include "net/transport.h"
 
 static ssize_t
-tcp_read(int fd, void *p, size_t size)
+tcp_read(struct stream *s, int fd, void *p, size_t size)
 {
 	ssize_t n;
 
+	(void)s;
 	do {
 		n = recv(fd, p, size, 0);
 	} while (n < 0 && errno == EINTR);
@@ -17,18 +18,21 @@ tcp_read(int fd, void *p, size_t size)
 }
 
 static ssize_t
-tcp_write(int fd, const void *p, size_t size)
+tcp_write(struct stream *s, int fd, const void *p, size_t size)
 {
 	ssize_t n;
 
+	(void)s;
 	do {
 		n = send(fd, p, size, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
 
-const struct transport transport_tcp = {
+static const struct transport transport_tcp = {
 	.name = "tcp",
 	.read = tcp_read,
 	.write = tcp_write,
 };
+
+struct stream stream_tcp = { &transport_tcp };

@@ -112,7 +112,8 @@ int
 crew_connect(struct crew *c, unsigned worker)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
-	struct conn_origin o = { .transport = &transport_tcp,
+	static const struct stack plain;
+	struct conn_origin o = { .stack = &plain,
 		.rules = &c->rules,
 		.n_of_listener = &c->n_conns,
 		.address = "10.0.0.9:50122" };
