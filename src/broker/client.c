@@ -81,6 +81,7 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	c->held = from->held;
 	c->auth = from->auth;
 	c->is_authenticated = from->is_authenticated;
+	c->is_proven = from->is_proven;
 	memset(from, 0, sizeof(*from));
 }
 
@@ -99,10 +100,39 @@ client_pack(struct client *c, struct client *to)
 	to->held = c->held;
 	/* An identity towards NATS stays behind: it is asked for again. */
 	to->is_authenticated = c->is_authenticated && !c->has_link;
+	to->is_proven = c->is_proven;
 	to->auth = c->auth;
 	c->address = NULL;
 	c->auth = NULL;
 	memset(&c->held, 0, sizeof(c->held));
+}
+
+/* Few have a name of that kind: it stands behind the address. */
+void
+client_prove(struct client *c, const char *name)
+{
+	size_t address_size = strlen(c->address) + 1;
+	size_t name_size;
+	char *both;
+
+	if (name == NULL || c->is_proven)
+		return;
+	name_size = strlen(name) + 1;
+	both = xmalloc(address_size + name_size);
+	memcpy(both, c->address, address_size);
+	memcpy(both + address_size, name, name_size);
+	free(c->address);
+	c->address = both;
+	c->is_proven = true;
+	c->is_authenticated = true;
+}
+
+struct slice
+client_proven_name(const struct client *c)
+{
+	if (!c->is_proven)
+		return slice_of(NULL, 0);
+	return slice_str(c->address + strlen(c->address) + 1);
 }
 
 static void WORKER_THREAD

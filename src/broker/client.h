@@ -61,7 +61,7 @@ struct client {
 	struct gates *gates; /* of `out`, see promise; NULL: none */
 	struct timer timer;  /* time to CONNECT, then keep alive */
 	struct message *will;
-	char *address;          /* for the log */
+	char *address;          /* for the log; then is_proven's name */
 	struct feed_list feeds; /* retained messages on their way */
 	size_t n_feeding;       /* that many */
 	struct client_extras *extras;
@@ -85,6 +85,7 @@ struct client {
 	bool wants_problem_information : 1;
 	bool has_link : 1; /* one BUS_FORGET is due */
 	bool is_authenticated : 1;
+	bool is_proven : 1;    /* by certificate or key, see client_prove */
 	bool has_exceeded : 1; /* its Receive Maximum, and was warned of */
 	bool is_moving : 1;    /* net: hand it to worker `move_to` */
 	uint8_t move_to;
@@ -106,6 +107,14 @@ void client_init_moved(struct client *c, struct home *h,
 void client_start_moved(struct client *c) WORKER_THREAD;
 /* Nothing may come after this; state CLOSING or moved away. */
 void client_fini(struct client *c) WORKER_THREAD;
+
+/*
+ * Before CONNECT: it has proven to be this user, by a certificate or a key;
+ * NULL: nobody. Copied; harmless to say twice.
+ */
+void client_prove(struct client *c, const char *name) WORKER_THREAD;
+/* Who that is; empty: it has not. */
+struct slice client_proven_name(const struct client *c);
 
 /* One Control Packet. Afterwards look at `state`, `is_moving`, may_read. */
 void client_on_packet(struct client *c, const struct frame *f) WORKER_THREAD;

@@ -139,6 +139,8 @@ check_client_id(const struct client *c, const struct packet_connect *p,
 static struct slice
 proven_name(const struct client *c, const struct packet_connect *p)
 {
+	if (c->is_proven)
+		return client_proven_name(c);
 	if (c->is_authenticated && c->auth != NULL)
 		return client_auth_user(c->auth);
 	return c->is_authenticated ? p->user_name : slice_of(NULL, 0);
@@ -158,6 +160,11 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 	    !slice_eq(p->user_name, proven_name(c, p))) {
 		*why = "the User Name is not the one that was proven";
 		return MQTT_RC_BAD_USER_NAME_OR_PASSWORD;
+	}
+	if (c->is_proven &&
+	    properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
+		*why = "its certificate or key says who it is";
+		return MQTT_RC_BAD_AUTHENTICATION_METHOD;
 	}
 	if (!c->rules->is_open && !c->is_authenticated &&
 	    !connecting_will_ask(c, p)) {
@@ -439,7 +446,9 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 		if (s->owner == NULL)
 			rights_forget(h);
 		free(s->owner);
-		s->owner = string_of(c->auth != NULL || p->has_user_name, user);
+		s->owner = string_of(c->is_proven || c->auth != NULL ||
+			p->has_user_name,
+		    user);
 	}
 	sharing_set_online(h, s, true);
 	make_lasting(h, s);
@@ -498,6 +507,9 @@ go_online(struct client *c, const struct packet_connect *p,
 	home_count(h, connects);
 	packet_encode_connack(&c->out, c->version, present, 0, props);
 	home_count(h, answers_out);
+	if (c->is_proven)
+		client_log(c, LOG_INFO, "as user \"%.*s\", proven",
+		    SLICE_ARG(client_proven_name(c)));
 	client_log(c, LOG_INFO, "connected: MQTT %s, keep alive %u s%s%s",
 	    c->version == MQTT_V5         ? "5.0"
 		: c->version == MQTT_V311 ? "3.1.1"

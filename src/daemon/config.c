@@ -572,8 +572,10 @@ config_free(struct config **c)
 		for (size_t j = 0; j < n; j++)
 			option_fini(opt, base_of(o, opt, j));
 	}
-	for (size_t i = 0; i < o->n_listeners; i++)
+	for (size_t i = 0; i < o->n_listeners; i++) {
 		free(o->listeners[i].name);
+		tls_context_free(&o->listeners[i].tls_context);
+	}
 	for (size_t i = 0; i < o->n_ack_rows; i++)
 		free(o->ack_rows[i].filter);
 	free(o->listeners);

@@ -22,6 +22,7 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "nats/bus.h"
+#include "net/tls.h"
 #include "store/store.h"
 #include "topic/subject.h"
 
@@ -67,8 +68,17 @@ enum config_anonymous {
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
 	char *name;
-	char *address;      /* numeric, IPv4 or IPv6 */
-	unsigned port;      /* 0: the kernel picks one */
+	char *address; /* numeric, IPv4 or IPv6 */
+	unsigned port; /* 0: the kernel picks one */
+	bool tls;
+	char *cert_file;
+	char *key_file;
+	char *ca_file;
+	char *crl_file;
+	bool require_client_cert;
+	enum tls_identity identity_from;
+	char *psk_file;
+	struct tls_context *tls_context; /* of these; NULL: no TLS, or taken */
 	unsigned protocols; /* bit 1 << protocol level: 3, 4 (3.1.1), 5 */
 	unsigned max_qos;
 	bool retain_available;

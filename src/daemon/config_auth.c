@@ -105,6 +105,14 @@ load_acl(struct config_loader *l)
 	buf_fini(&why);
 }
 
+/* Do its clients prove who they are by certificate or key? */
+static bool
+proves(const struct config_listener *a)
+{
+	return a->tls &&
+	    (a->identity_from != TLS_IDENTITY_NONE || *a->psk_file != '\0');
+}
+
 /* A listener that lets nobody in, or everybody without being told to. */
 static void
 check_openness(struct config_loader *l)
@@ -116,7 +124,7 @@ check_openness(struct config_loader *l)
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		const struct config_listener *a = &c->listeners[i];
 
-		if (config_admits_anonymous(c, a))
+		if (config_admits_anonymous(c, a) || proves(a))
 			continue;
 		config_warning(l, a->line,
 		    "[listener %s] lets nobody in: nobody knows who clients "

@@ -263,5 +263,6 @@ config_check(struct config_loader *l)
 	check_retained_subjects(l);
 	check_files(l);
 	check_monitor(l);
+	config_check_listener_tls(l);
 	config_check_auth(l);
 }

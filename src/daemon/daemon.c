@@ -84,15 +84,19 @@ fill_acceptor_options(struct daemon *d)
 	const struct config *c = d->config;
 
 	d->listeners = xcalloc(c->n_listeners, sizeof(*d->listeners));
-	for (size_t i = 0; i < c->n_listeners; i++)
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		struct tls_context **tls = &c->listeners[i].tls_context;
+
 		d->listeners[i] = (struct listener_options){
 			.name = c->listeners[i].name,
 			.address = c->listeners[i].address,
 			.port = c->listeners[i].port,
 			.rules = d->settings->rules[i],
+			.stack = { .tls = *tls != NULL ? tls_new(tls) : NULL },
 			.max_connections = c->listeners[i].max_connections,
 			.backlog = c->listeners[i].backlog,
 		};
+	}
 	d->acceptor_options = (struct acceptor_options){
 		.listeners = d->listeners,
 		.n_listeners = c->n_listeners,
@@ -137,18 +141,32 @@ renew_log(const struct config *was, const struct config *now)
 		    strerror(-error));
 }
 
+/* The running one has its own, whatever else the new one says of TLS. */
+static void MAIN_THREAD
+renew_tls(struct daemon *d, size_t i, struct config_listener *l)
+{
+	struct tls *tls = d->listeners[i].stack.tls;
+
+	if (tls == NULL || l->tls_context == NULL)
+		tls_context_free(&l->tls_context);
+	else if (tls_renew(tls, &l->tls_context))
+		log_notice("listener %s: new connections have the new "
+			   "certificates and keys",
+		    l->name);
+}
+
 static void MAIN_THREAD
 renew_listeners(struct daemon *d, const struct settings *s)
 {
 	for (size_t i = 0; i < d->config->n_listeners; i++) {
-		const struct config_listener *l =
-		    reload_find_listener(s->config,
-			d->config->listeners[i].name);
+		struct config_listener *l = reload_find_listener(s->config,
+		    d->config->listeners[i].name);
 
-		if (l != NULL)
-			acceptor_renew(d->acceptor, i,
-			    &s->rules[l - s->config->listeners],
-			    l->max_connections);
+		if (l == NULL)
+			continue;
+		renew_tls(d, i, l);
+		acceptor_renew(d->acceptor, i,
+		    &s->rules[l - s->config->listeners], l->max_connections);
 	}
 	acceptor_set_max(d->acceptor, s->config->limits.max_connections);
 }
@@ -349,6 +367,9 @@ release(struct daemon *d)
 	if (d->bus != NULL)
 		bus_free(&d->bus);
 	free(d->wakers);
+	for (size_t i = 0; d->listeners != NULL && i < d->config->n_listeners;
+	     i++)
+		tls_free(&d->listeners[i].stack.tls);
 	free(d->listeners);
 	settings_free(&d->settings);
 	if (d->base != NULL)

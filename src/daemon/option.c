@@ -30,6 +30,14 @@ static const struct option_word identity_words[] = {
 	{ 0 },
 };
 
+static const struct option_word identity_from_words[] = {
+	{ "none", TLS_IDENTITY_NONE },
+	{ "cn", TLS_IDENTITY_CN },
+	{ "san", TLS_IDENTITY_SAN },
+	{ "fingerprint", TLS_IDENTITY_FINGERPRINT },
+	{ 0 },
+};
+
 static const struct option_word when_down_words[] = {
 	{ "serve", WHEN_DOWN_SERVE },
 	{ "refuse", WHEN_DOWN_REFUSE },

@@ -67,7 +67,7 @@ compare(const struct config *was, const struct config *now)
 			    now->listeners[i].name);
 }
 
-const struct config_listener *
+struct config_listener *
 reload_find_listener(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)

@@ -23,5 +23,5 @@ struct config *reload_config(const struct config_source *source,
     const struct config *running) MUST_CHECK;
 
 /* The listener of this name, or NULL. */
-const struct config_listener *reload_find_listener(const struct config *c,
+struct config_listener *reload_find_listener(const struct config *c,
     const char *name);

@@ -176,6 +176,8 @@ take_packets(struct conn *c, struct slice in)
 	enum mqtt_reason reason;
 
 	while (taken < in.len && client_may_read(client)) {
+		if (client->state == CLIENT_NEW)
+			client_prove(client, stream_peer(c->stream));
 		if (client->state == CLIENT_NEW &&
 		    in.ptr[taken] >> 4 != MQTT_CONNECT) {
 			/* v3.1.1 [MQTT-3.1.0-1]; not to be waited for whole */

@@ -56,6 +56,9 @@ struct transport {
 	void (*goodbye)(struct stream *s, int fd);
 	/* What was wrong, for the log, after read or write had failed. */
 	const char *(*why)(const struct stream *s);
+	/* Who the peer has proven to be, by certificate or key; NULL: nobody.
+	 * To be asked when there is something to read. */
+	const char *(*peer)(const struct stream *s);
 	/* With the streams below it. */
 	void (*free)(struct stream *s);
 };
@@ -90,6 +93,12 @@ stream_wants_write(const struct stream *s)
 {
 	return s->transport->wants_write != NULL &&
 	    s->transport->wants_write(s);
+}
+
+static inline const char *
+stream_peer(const struct stream *s)
+{
+	return s->transport->peer != NULL ? s->transport->peer(s) : NULL;
 }
 
 void stream_goodbye(struct stream *s, int fd);

@@ -241,9 +241,9 @@ Test(config, unknown_words_name_the_nearest)
 Test(config, keys_of_later_versions_are_refused_as_such)
 {
 	EXPECT_BAD(
-	    { "[listener x]\ntls = yes\n",
-		"x.ini:2: key \"tls\" in [listener x] is not available in this "
-		"version\n" },
+	    { "[listener x]\ntransport = ws\n",
+		"x.ini:2: key \"transport\" in [listener x] is not available "
+		"in this version\n" },
 	    { "[auth]\nrequest_subject = x\n",
 		"x.ini:2: key \"request_subject\" in [auth] is not available "
 		"in this version\n" },

@@ -334,7 +334,7 @@ Test(option, the_nearest_key_is_found)
 
 Test(option, planned_keys_are_known)
 {
-	cr_expect(option_is_planned("listener", "tls"));
+	cr_expect(option_is_planned("listener", "transport"));
 	cr_expect(option_is_planned("auth", NULL));
 	cr_expect_not(option_is_planned("auth", "xyzzy"));
 	cr_expect_not(option_is_planned("nats", "tls"));
