@@ -72,6 +72,13 @@ client_init(struct client *c, struct home *h, const struct client_rules *rules,
 }
 
 void
+client_set_address(struct client *c, const char *address)
+{
+	free(c->address);
+	c->address = xstrdup(address);
+}
+
+void
 client_init_moved(struct client *c, struct home *h, struct client *from)
 {
 	memset(c, 0, sizeof(*c));

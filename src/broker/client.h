@@ -115,6 +115,8 @@ void client_fini(struct client *c) WORKER_THREAD;
 void client_prove(struct client *c, const char *name) WORKER_THREAD;
 /* Who that is; empty: it has not. */
 struct slice client_proven_name(const struct client *c);
+/* Who it is was not known before; the text is copied. */
+void client_set_address(struct client *c, const char *address) WORKER_THREAD;
 
 /* One Control Packet. Afterwards look at `state`, `is_moving`, may_read. */
 void client_on_packet(struct client *c, const struct frame *f) WORKER_THREAD;

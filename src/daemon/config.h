@@ -68,8 +68,14 @@ enum config_anonymous {
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
 	char *name;
-	char *address; /* numeric, IPv4 or IPv6 */
-	unsigned port; /* 0: the kernel picks one */
+	char *address;         /* numeric, IPv4 or IPv6; "/PATH"; "systemd" */
+	unsigned port;         /* 0: the kernel picks one */
+	char *socket_mode;     /* of "/PATH": octal digits */
+	char *socket_group;    /* "": the process's own */
+	char **allow_networks; /* none: all */
+	char **deny_networks;
+	bool proxy_protocol;
+	char **proxy_networks; /* that are believed */
 	bool tls;
 	char *cert_file;
 	char *key_file;
@@ -287,7 +293,7 @@ void config_resolve(struct config *c);
 bool config_admits_anonymous(const struct config *c,
     const struct config_listener *l);
 
-/* Can only this machine reach it? */
+/* Can only this machine reach it, as far as its keys tell? */
 bool config_is_loopback(const struct config_listener *l);
 
 /* Wipes secrets. */

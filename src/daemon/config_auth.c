@@ -21,13 +21,6 @@ line_of(const struct config_loader *l, const char *key)
 	return g != NULL ? g->line : 0;
 }
 
-bool
-config_is_loopback(const struct config_listener *l)
-{
-	return strncmp(l->address, "127.", 4) == 0 ||
-	    strcmp(l->address, "::1") == 0;
-}
-
 /* Does anybody find out whether a client is who it says? */
 static bool
 has_check(const struct config *c)

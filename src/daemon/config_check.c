@@ -7,7 +7,6 @@
  */
 #include <config.h> /* the build's, not ours */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -43,51 +42,6 @@ static bool
 is_set(const char *s)
 {
 	return *s != '\0';
-}
-
-/* --- listeners --- */
-
-static bool
-is_any(const char *address)
-{
-	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
-}
-
-/* Would the second one of them fail to bind? */
-static bool
-collide(const struct config_listener *a, const struct config_listener *b)
-{
-	struct in6_addr x, y;
-	bool is_v6 = strchr(a->address, ':') != NULL;
-	int family = is_v6 ? AF_INET6 : AF_INET;
-	size_t len = is_v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
-
-	if (a->port != b->port || a->port == 0 ||
-	    is_v6 != (strchr(b->address, ':') != NULL))
-		return false;
-	inet_pton(family, a->address, &x);
-	inet_pton(family, b->address, &y);
-	return is_any(a->address) || is_any(b->address) ||
-	    memcmp(&x, &y, len) == 0;
-}
-
-static void
-check_listeners(struct config_loader *l)
-{
-	const struct config *c = l->config;
-
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		const struct config_listener *a = &c->listeners[i];
-
-		for (size_t j = 0; j < i; j++) {
-			if (!collide(a, &c->listeners[j]))
-				continue;
-			config_error(l, a->line,
-			    "[listener %s] and [listener %s] both listen on "
-			    "port %u of %s",
-			    a->name, c->listeners[j].name, a->port, a->address);
-		}
-	}
 }
 
 /* --- NATS --- */
@@ -255,7 +209,7 @@ check_monitor(struct config_loader *l)
 void
 config_check(struct config_loader *l)
 {
-	check_listeners(l);
+	config_check_listeners(l);
 	if (!is_set(l->config->nats.url))
 		check_without_nats(l);
 	check_credentials(l);

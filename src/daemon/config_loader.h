@@ -47,5 +47,7 @@ const struct config_given *config_find_given(const struct config_loader *l,
 void config_check(struct config_loader *l);
 /* The part of it about TLS of listeners; loads what it needs. */
 void config_check_listener_tls(struct config_loader *l);
+/* The part of it about [listener]. */
+void config_check_listeners(struct config_loader *l);
 /* The part of it about [auth]; loads the files that it names. */
 void config_check_auth(struct config_loader *l);

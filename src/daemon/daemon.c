@@ -24,6 +24,7 @@
 #include "broker/home.h"
 #include "broker/renew.h"
 #include "broker/restore.h"
+#include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/process.h"
 #include "daemon/reload.h"
@@ -78,25 +79,34 @@ fill_bus_options(struct daemon *d)
 	d->bus_options.worker_wakers = d->wakers;
 }
 
-static void
+static void MAIN_THREAD
 fill_acceptor_options(struct daemon *d)
 {
 	const struct config *c = d->config;
 
 	d->listeners = xcalloc(c->n_listeners, sizeof(*d->listeners));
+	activation_begin();
 	for (size_t i = 0; i < c->n_listeners; i++) {
-		struct tls_context **tls = &c->listeners[i].tls_context;
+		struct config_listener *l = &c->listeners[i];
+		struct tls_context **tls = &l->tls_context;
 
 		d->listeners[i] = (struct listener_options){
-			.name = c->listeners[i].name,
-			.address = c->listeners[i].address,
-			.port = c->listeners[i].port,
+			.name = l->name,
+			.address = l->address,
+			.port = l->port,
+			.mode = (unsigned)strtoul(l->socket_mode, NULL, 8),
+			.group = l->socket_group,
+			.inherited = strcmp(l->address, "systemd") == 0
+			    ? activation_take(l->name)
+			    : -1,
+			.door = &d->settings->doors[i],
 			.rules = d->settings->rules[i],
 			.stack = { .tls = *tls != NULL ? tls_new(tls) : NULL },
-			.max_connections = c->listeners[i].max_connections,
-			.backlog = c->listeners[i].backlog,
+			.max_connections = l->max_connections,
+			.backlog = l->backlog,
 		};
 	}
+	activation_end();
 	d->acceptor_options = (struct acceptor_options){
 		.listeners = d->listeners,
 		.n_listeners = c->n_listeners,
@@ -166,7 +176,8 @@ renew_listeners(struct daemon *d, const struct settings *s)
 			continue;
 		renew_tls(d, i, l);
 		acceptor_renew(d->acceptor, i,
-		    &s->rules[l - s->config->listeners], l->max_connections);
+		    &s->rules[l - s->config->listeners],
+		    &s->doors[l - s->config->listeners], l->max_connections);
 	}
 	acceptor_set_max(d->acceptor, s->config->limits.max_connections);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/network.h"
 #include "base/utf8.h"
 #include "daemon/config.h"
 #include "daemon/nearest.h"
@@ -176,6 +177,41 @@ check_address(const char *text)
 	    inet_pton(AF_INET6, text, &addr) == 1)
 		return NULL;
 	return "an IPv4 or IPv6 address, such as 127.0.0.1 or ::";
+}
+
+/* What a [listener] listens on. */
+static const char *
+check_listen(const char *text)
+{
+	/* sun_path holds as many, and a zero. */
+	if (text[0] == '/')
+		return strlen(text) < 108 ? NULL : "a path below 108 bytes";
+	if (strcmp(text, "systemd") == 0 || check_address(text) == NULL)
+		return NULL;
+	return "an IPv4 or IPv6 address, such as 127.0.0.1 or ::, the path of "
+	       "a UNIX socket, or systemd";
+}
+
+static const char *
+check_mode(const char *text)
+{
+	size_t len = strspn(text, "01234567");
+
+	if (len >= 3 && len <= 4 && text[len] == '\0' &&
+	    strtoul(text, NULL, 8) <= 0777)
+		return NULL;
+	return "octal permissions, such as 0660";
+}
+
+static const char *
+check_network(const char *text)
+{
+	struct network n;
+
+	if (network_parse(text, &n))
+		return NULL;
+	return "networks such as 10.0.0.0/8 or fd00::/8, separated by commas, "
+	       "with no bits set behind the prefix";
 }
 
 static const char *

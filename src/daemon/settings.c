@@ -153,6 +153,18 @@ listener_rules(const struct config *c, const struct config_listener *l)
 	};
 }
 
+static struct door_rules
+listener_door(const struct config_listener *l)
+{
+	struct door_rules r = { .proxy_protocol = l->proxy_protocol,
+		.trusts_local = l->proxy_protocol && l->address[0] == '/' };
+
+	networks_init(&r.allow, l->allow_networks);
+	networks_init(&r.deny, l->deny_networks);
+	networks_init(&r.proxies, l->proxy_networks);
+	return r;
+}
+
 /* What takes a restart stays as it is: threads count on it. */
 static void
 keep(struct broker_options *o, const struct broker_options *running)
@@ -179,7 +191,21 @@ settings_new(struct config *c, struct settings *older)
 	s->rules = xcalloc(c->n_listeners, sizeof(*s->rules));
 	for (size_t i = 0; i < c->n_listeners; i++)
 		s->rules[i] = listener_rules(c, &c->listeners[i]);
+	s->doors = xcalloc(c->n_listeners, sizeof(*s->doors));
+	for (size_t i = 0; i < c->n_listeners; i++)
+		s->doors[i] = listener_door(&c->listeners[i]);
 	return s;
+}
+
+static void
+free_doors(struct settings *s)
+{
+	for (size_t i = 0; i < s->config->n_listeners; i++) {
+		networks_fini(&s->doors[i].allow);
+		networks_fini(&s->doors[i].deny);
+		networks_fini(&s->doors[i].proxies);
+	}
+	free(s->doors);
 }
 
 void
@@ -191,6 +217,7 @@ settings_free(struct settings **newest)
 	while (s != NULL) {
 		struct settings *older = s->older;
 
+		free_doors(s);
 		free(s->ack_rules);
 		free(s->rules);
 		if (older != NULL)

@@ -10,6 +10,7 @@
 
 #include "broker/broker.h"
 #include "broker/rules.h"
+#include "net/door.h"
 
 struct config;
 
@@ -19,6 +20,7 @@ struct settings {
 	struct ack_rule *ack_rules;
 	struct broker_options broker;
 	struct client_rules *rules; /* of each listener */
+	struct door_rules *doors;   /* the same */
 };
 
 /* `older` may be NULL; the configuration is borrowed. */

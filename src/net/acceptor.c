@@ -36,9 +36,9 @@ struct listener {
 	struct event *pause;               /* [acceptor] */
 	struct admission_bucket bucket;    /* [acceptor] */
 	struct sockaddr_storage address;   /* [I] that it listens on */
-	atomic_uint n_conns;
+	struct door door;
+	struct listener_socket socket; /* [acceptor] */
 	atomic_uint max_connections;
-	int fd;
 };
 
 struct acceptor {
@@ -47,6 +47,7 @@ struct acceptor {
 	struct event *on_stop;
 	struct waker stop;
 	struct listener *listeners;
+	struct log_limit strangers;
 	struct log_limit errors;
 	struct acceptor_stats stats;
 	atomic_uint max_connections;
@@ -99,7 +100,7 @@ is_full(struct acceptor *a, const struct listener *l)
 	unsigned own = atomic_load(&l->max_connections);
 
 	if ((max == 0 || n_connections(a) < max) &&
-	    (own == 0 || atomic_load(&l->n_conns) < own))
+	    (own == 0 || atomic_load(&l->door.n_conns) < own))
 		return false;
 	limit_strike(limits_of(a), LIMIT_MAX_CONNECTIONS, "listener %s refuses",
 	    l->options->name);
@@ -142,7 +143,7 @@ is_too_much(struct acceptor *a, const struct listener *l,
 /* Who is to serve it; NULL: nobody, and a limit says why. */
 static struct worker *
 admit(struct acceptor *a, struct listener *l, const struct sockaddr *from,
-    socklen_t len, bool *is_counted)
+    socklen_t len, struct conn_origin *o)
 {
 	uint64_t now_ms = clock_mono_ms();
 	struct worker *w;
@@ -156,7 +157,30 @@ admit(struct acceptor *a, struct listener *l, const struct sockaddr *from,
 		    l->options->name);
 		return NULL;
 	}
-	return is_too_much(a, l, from, len, now_ms, is_counted) ? NULL : w;
+	/* Of a proxy it is the client's address that counts, when it is known. */
+	if (!o->awaits_proxy &&
+	    is_too_much(a, l, from, len, now_ms, &o->is_counted))
+		return NULL;
+	return w;
+}
+
+/* Where everybody comes through a proxy, or else from the right networks. */
+static bool
+is_stranger(struct acceptor *a, struct listener *l, const struct door_rules *r,
+    const struct sockaddr *sa, const char *address)
+{
+	unsigned long held;
+
+	if (r->proxy_protocol ? door_trusts(r, sa) : door_admits(r, sa))
+		return false;
+	if (log_limit_pass(&a->strangers, &held))
+		log_warning("listener %s: %s is %s, refused (%lu more since "
+			    "the last line)",
+		    l->options->name, address,
+		    r->proxy_protocol ? "no trusted proxy"
+				      : "not of a network that may connect",
+		    held);
+	return true;
 }
 
 static void
@@ -164,24 +188,29 @@ take(struct acceptor *a, struct listener *l, int fd,
     const struct sockaddr_storage *ss, socklen_t len)
 {
 	struct worker *w;
+	const struct door_rules *r = atomic_load(&l->door.rules);
 	struct conn_origin o = { .fd = fd,
 		.stack = &l->options->stack,
 		.rules = &l->rules,
-		.n_of_listener = &l->n_conns };
+		.door = &l->door,
+		.awaits_proxy = r->proxy_protocol };
 	char address[ADDRESS_SIZE];
 	int on = 1;
 
-	w = admit(a, l, (const struct sockaddr *)ss, len, &o.is_counted);
+	listener_print_peer(fd, (const struct sockaddr *)ss, len, address);
+	w = is_stranger(a, l, r, (const struct sockaddr *)ss, address)
+	    ? NULL
+	    : admit(a, l, (const struct sockaddr *)ss, len, &o);
 	if (w == NULL) {
 		atomic_fetch_add(&a->stats.refused, 1);
 		admission_give_back(&l->bucket);
 		close(fd);
 		return;
 	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	address_print((const struct sockaddr *)ss, len, address);
+	if (ss->ss_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	o.address = address;
-	atomic_fetch_add(&l->n_conns, 1);
+	atomic_fetch_add(&l->door.n_conns, 1);
 	atomic_fetch_add(&a->stats.accepted, 1);
 	worker_post_conn(w, &o);
 }
@@ -295,13 +324,14 @@ open_listener(struct acceptor *a, struct listener *l,
 	l->rules = o->rules;
 	l->newest = &l->rules;
 	l->max_connections = o->max_connections;
-	l->fd = listener_open(o);
-	if (l->fd < 0)
+	l->door.name = o->name;
+	l->door.rules = o->door;
+	if (listener_open(o, &l->socket) < 0)
 		return false;
 	len = sizeof(l->address);
-	(void)getsockname(l->fd, (struct sockaddr *)&l->address, &len);
-	l->event =
-	    event_new(a->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	(void)getsockname(l->socket.fd, (struct sockaddr *)&l->address, &len);
+	l->event = event_new(a->base, l->socket.fd, EV_READ | EV_PERSIST,
+	    on_readable, l);
 	l->pause = event_new(a->base, -1, 0, on_pause_over, l);
 	event_add(l->event, NULL);
 	return true;
@@ -317,11 +347,9 @@ close_listeners(struct acceptor *a)
 			event_free(l->event);
 		if (l->pause != NULL)
 			event_free(l->pause);
-		if (l->fd >= 0)
-			close(l->fd);
+		listener_close(&l->socket);
 		l->event = NULL;
 		l->pause = NULL;
-		l->fd = -1;
 	}
 }
 
@@ -334,7 +362,7 @@ acceptor_new(const struct acceptor_options *options)
 	a->max_connections = options->max_connections;
 	a->listeners = xcalloc(options->n_listeners, sizeof(*a->listeners));
 	for (size_t i = 0; i < options->n_listeners; i++)
-		a->listeners[i].fd = -1;
+		a->listeners[i].socket.fd = -1;
 	a->base = event_base_new();
 	if (a->base == NULL || waker_init(&a->stop) != 0) {
 		log_error("cannot make an event loop");
@@ -372,7 +400,7 @@ acceptor_start(struct acceptor *a)
 	int error = 0;
 
 	for (size_t i = 0; i < a->options->n_listeners && error == 0; i++)
-		error = listener_listen(a->listeners[i].fd,
+		error = listener_listen(&a->listeners[i].socket,
 		    a->listeners[i].options);
 	if (error == 0)
 		error = thread_start(&a->thread, run, a);
@@ -382,7 +410,8 @@ acceptor_start(struct acceptor *a)
 
 void
 acceptor_renew(struct acceptor *a, size_t listener,
-    const struct client_rules *rules, unsigned max_connections)
+    const struct client_rules *rules, const struct door_rules *door,
+    unsigned max_connections)
 {
 	struct listener *l = &a->listeners[listener];
 	/* Constant for everybody else, but for this one member. */
@@ -390,6 +419,7 @@ acceptor_renew(struct acceptor *a, size_t listener,
 
 	atomic_store(&old->newer, rules);
 	l->newest = rules;
+	atomic_store(&l->door.rules, door);
 	atomic_store(&l->max_connections, max_connections);
 }
 

@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/thread.h"
 #include "broker/client.h"
+#include "net/door.h"
 #include "net/stack.h"
 
 struct acceptor;
@@ -17,8 +18,16 @@ struct worker;
 /* One `[listener NAME]`; borrowed for the life of the acceptor. */
 struct listener_options {
 	const char *name;
-	const char *address; /* numeric */
-	unsigned port;       /* 0: the kernel chooses */
+	/* Numeric, or "/PATH" of a UNIX socket, or "systemd". */
+	const char *address;
+	unsigned port; /* 0: the kernel chooses */
+	/* UNIX sockets: */
+	unsigned mode;
+	const char *group; /* "": the process's own */
+	/* "systemd": the socket that it has opened, owned by us now; -1: there
+	 * is none of that name. */
+	int inherited;
+	const struct door_rules *door;
 	struct client_rules rules;
 	struct stack stack;
 	unsigned max_connections; /* 0: no limit of its own */
@@ -35,7 +44,7 @@ struct acceptor_options {
 
 struct acceptor_stats {
 	atomic_ullong accepted;
-	atomic_ullong refused; /* because of a limit */
+	atomic_ullong refused; /* because of a limit, or its network */
 };
 
 /*
@@ -56,7 +65,8 @@ void acceptor_stop(struct acceptor *a) MAIN_THREAD;
  * now on. Everything is borrowed for the life of the acceptor.
  */
 void acceptor_renew(struct acceptor *a, size_t listener,
-    const struct client_rules *rules, unsigned max_connections) MAIN_THREAD;
+    const struct client_rules *rules, const struct door_rules *door,
+    unsigned max_connections) MAIN_THREAD;
 void acceptor_set_max(struct acceptor *a, unsigned max_connections) MAIN_THREAD;
 /* After the workers have stopped: they count listeners' connections. */
 void acceptor_free(struct acceptor **a) MAIN_THREAD;

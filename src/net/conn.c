@@ -15,6 +15,9 @@
 #include "broker/home.h"
 #include "broker/promise.h"
 #include "net/admission.h"
+#include "net/door.h"
+#include "net/listener.h"
+#include "net/proxied.h"
 #include "net/worker.h"
 
 /* How long the last words to a client that does not read may take. */
@@ -56,7 +59,7 @@ conn_new(struct worker *w, const struct conn_origin *o)
 	c->worker = w;
 	c->fd = o->fd;
 	c->stream = o->stream;
-	c->n_of_listener = o->n_of_listener;
+	c->door = o->door;
 	c->is_counted = o->is_counted;
 	LIST_INSERT_HEAD(&w->conns, c, entry);
 	return c;
@@ -68,6 +71,7 @@ conn_open(struct worker *w, const struct conn_origin *o)
 	struct conn *c = conn_new(w, o);
 
 	c->stream = stack_open(o->stack, c->fd);
+	c->awaits_proxy = o->awaits_proxy;
 	client_init(&c->client, w->home, o->rules, o->address);
 	watch(c, EV_READ);
 }
@@ -114,7 +118,7 @@ conn_close(struct conn **cp)
 		admission_leave(c->worker->admission, c->client.address);
 	forget(c);
 	close(c->fd);
-	atomic_fetch_sub(c->n_of_listener, 1);
+	atomic_fetch_sub(&c->door->n_conns, 1);
 }
 
 /* In the worker where the session lives: go on with its CONNECT. */
@@ -151,7 +155,7 @@ move(struct conn *c)
 	m->to = worker_number(c->worker, c->client.move_to);
 	m->origin = (struct conn_origin){ .fd = c->fd,
 		.stream = c->stream,
-		.n_of_listener = c->n_of_listener,
+		.door = c->door,
 		.is_counted = c->is_counted };
 	m->in = c->in;
 	memset(&c->in, 0, sizeof(c->in));
@@ -302,9 +306,84 @@ read_next(struct conn *c)
 	}
 }
 
+/* The limits of its address, which the acceptor could not know. */
+static bool WORKER_THREAD
+is_too_much(struct conn *c, const struct sockaddr *from)
+{
+	const struct rules_limits *r = &rules_newest(c->client.rules)->limits;
+	const struct admission_limits limits = {
+		.max_per_address = r->max_connections_per_address,
+		.rate_per_address = r->connect_rate_per_address
+	};
+
+	switch (admission_enter(c->worker->admission, from, &limits,
+	    c->worker->home->now_ms)) {
+	case ADMISSION_COUNTED:
+		c->is_counted = true;
+		return false;
+	case ADMISSION_UNCOUNTED:
+		return false;
+	case ADMISSION_TOO_FAST:
+		limit_strike_client(&c->client, LIMIT_CONNECT_RATE_PER_ADDRESS);
+		return true;
+	case ADMISSION_TOO_MANY:
+		limit_strike_client(&c->client,
+		    LIMIT_MAX_CONNECTIONS_PER_ADDRESS);
+		return true;
+	}
+	return true;
+}
+
+/* Who the proxy speaks for is who it is from now on, if it may come in. */
+static void WORKER_THREAD
+on_proxy_header(struct conn *c, const struct proxy_header *h)
+{
+	const struct door_rules *r = atomic_load(&c->door->rules);
+	struct sockaddr_storage ss = h->client;
+	socklen_t len = h->client_len;
+	char address[ADDRESS_SIZE];
+	bool is_known = true;
+
+	c->awaits_proxy = false;
+	if (ss.ss_family != AF_UNSPEC) {
+		address_print((const struct sockaddr *)&ss, len, address);
+		client_log(&c->client, LOG_DEBUG, "speaks for %s", address);
+		client_set_address(&c->client, address);
+	} else {
+		/* The proxy itself, or it does not know. */
+		len = sizeof(ss);
+		is_known =
+		    getpeername(c->fd, (struct sockaddr *)&ss, &len) == 0;
+	}
+	if (!is_known || !door_admits(r, (const struct sockaddr *)&ss))
+		client_end(&c->client, false,
+		    "its network may not use this listener");
+	else if (h->client.ss_family != AF_UNSPEC &&
+	    is_too_much(c, (const struct sockaddr *)&ss))
+		client_end(&c->client, false, "too many from its address");
+}
+
+static void WORKER_THREAD
+read_proxy_header(struct conn *c)
+{
+	struct proxy_header h;
+	int error = proxied_read(c->fd, &c->in, &h);
+
+	if (error == 0)
+		on_proxy_header(c, &h);
+	else if (error == -EPROTO)
+		client_end(&c->client, false, "no PROXY header");
+	else if (error != -EAGAIN)
+		hang_up(c, error == -EPIPE ? 0 : error);
+}
+
 static void WORKER_THREAD
 read_socket(struct conn *c)
 {
+	if (c->awaits_proxy) {
+		read_proxy_header(c);
+		return;
+	}
 	if (!client_may_read(&c->client)) {
 		pause_reading(c);
 		return;

@@ -17,6 +17,7 @@
 #include "broker/client.h"
 #include "net/stack.h"
 
+struct door;
 struct worker;
 
 struct conn {
@@ -25,13 +26,14 @@ struct conn {
 	entry; /* of the worker's */
 	struct event event;
 	struct worker *worker;
-	struct stream *stream;      /* the topmost one */
-	struct buf in;              /* the beginning of a packet */
-	atomic_uint *n_of_listener; /* counted down when it closes */
+	struct stream *stream; /* the topmost one */
+	struct buf in;         /* the beginning of a packet */
+	struct door *door;     /* that it came through */
 	int fd;
-	short watched;   /* EV_READ | EV_WRITE that `event` waits for */
-	bool is_broken;  /* nothing can be written any more */
-	bool is_counted; /* by admission, for its address */
+	short watched;     /* EV_READ | EV_WRITE that `event` waits for */
+	bool is_broken;    /* nothing can be written any more */
+	bool is_counted;   /* by admission, for its address */
+	bool awaits_proxy; /* the PROXY header has not come yet */
 };
 
 /* What a connection is made of; `fd` is owned by it afterwards. */
@@ -40,9 +42,10 @@ struct conn_origin {
 	const struct stack *stack; /* borrowed for the life of the workers */
 	struct stream *stream;     /* made already; NULL: by the stack */
 	const struct client_rules *rules;
-	atomic_uint *n_of_listener;
+	struct door *door;
 	const char *address;
-	bool is_counted; /* as above */
+	bool is_counted;   /* as above */
+	bool awaits_proxy; /* a proxy says first for whom it speaks */
 };
 
 /* Start serving an accepted socket. */

@@ -318,7 +318,46 @@ Test(config, listeners_do_not_collide)
 		"1883 of 127.0.0.1\n" },
 	    { "[listener a]\n[listener b]\naddress=0.0.0.0\n",
 		"x.ini:2: [listener b] and [listener a] both listen on port "
-		"1883 of 0.0.0.0\n" });
+		"1883 of 0.0.0.0\n" },
+	    { "[listener a]\naddress=/run/a\n[listener b]\naddress=/run/a\n",
+		"x.ini:3: [listener b] and [listener a] both listen on "
+		"/run/a\n" });
+}
+
+Test(config, whom_to_believe_is_said)
+{
+	EXPECT_BAD({ "[listener a]\nproxy_protocol=yes\n",
+		       "x.ini:2: [listener a] proxy_protocol needs "
+		       "proxy_networks: who is to be believed?\n" },
+	    { "[listener a]\nproxy_networks=10.0.0.0/8\n",
+		"x.ini:2: [listener a] proxy_networks needs proxy_protocol = "
+		"yes\n" },
+	    { "[listener a]\naddress=/a\nallow_networks=::1\n",
+		"x.ini:3: [listener a] allow_networks: who comes through a "
+		"UNIX socket has no address\n" },
+	    { "[listener a]\ndeny_networks=10.0.0.1/8\n",
+		"x.ini:2: [listener a] deny_networks = 10.0.0.1/8: must be "
+		"networks such as 10.0.0.0/8 or fd00::/8, separated by commas, "
+		"with no bits set behind the prefix\n" },
+	    { "[listener a]\nsocket_mode=888\n",
+		"x.ini:2: [listener a] socket_mode = 888: must be octal "
+		"permissions, such as 0660\n" });
+}
+
+Test(config, only_this_machine_reaches_a_path)
+{
+	struct config *c =
+	    parse_good("[listener a]\naddress=/run/a\n"
+		       "[listener b]\naddress=systemd\n"
+		       "[listener c]\nproxy_protocol=yes\n"
+		       "proxy_networks=127.0.0.1\n"
+		       "[listener d]\naddress=/run/d\nproxy_protocol=yes\n");
+
+	cr_expect(config_admits_anonymous(c, &c->listeners[0]));
+	for (size_t i = 1; i < c->n_listeners; i++)
+		cr_expect_not(config_admits_anonymous(c, &c->listeners[i]),
+		    "%zu", i);
+	config_free(&c);
 }
 
 Test(config, listeners_may_share_what_does_not_collide)

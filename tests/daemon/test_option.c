@@ -208,7 +208,9 @@ Test(option, a_node_name_is_one_token)
 	    { "0123456789012345678901234567890123456789", NO_NAME });
 }
 
-#define NO_ADDRESS "must be an IPv4 or IPv6 address, such as 127.0.0.1 or ::"
+#define NO_ADDRESS                                                             \
+	"must be an IPv4 or IPv6 address, such as 127.0.0.1 or ::, the path "  \
+	"of a UNIX socket, or systemd"
 
 Test(option, addresses_are_numbers)
 {

@@ -60,6 +60,7 @@ crew_start(const struct broker_options *o, bool has_bus)
 		.wildcard_available = true,
 		.shared_available = true,
 		.subscription_ids_available = true };
+	c->door.rules = &c->door_rules;
 	c->broker = broker_new(&c->options);
 	cr_assert_not_null(c->broker);
 	if (has_bus)
@@ -100,7 +101,7 @@ crew_free(struct crew **cp, unsigned drain_ms)
 
 	*cp = NULL;
 	crew_stop(c, drain_ms);
-	cr_assert_eq(atomic_load(&c->n_conns), 0, "sockets are left open");
+	cr_assert_eq(atomic_load(&c->door.n_conns), 0, "sockets are left open");
 	workers_free(&c->workers, c->options.n_workers);
 	broker_free(&c->broker);
 	if (c->bus != NULL)
@@ -115,7 +116,7 @@ crew_connect(struct crew *c, unsigned worker)
 	static const struct stack plain;
 	struct conn_origin o = { .stack = &plain,
 		.rules = &c->rules,
-		.n_of_listener = &c->n_conns,
+		.door = &c->door,
 		.address = "10.0.0.9:50122" };
 	int fds[2];
 
@@ -125,7 +126,7 @@ crew_connect(struct crew *c, unsigned worker)
 			 sizeof(patience)),
 	    0);
 	cr_assert_eq(evutil_make_socket_nonblocking(fds[0]), 0);
-	atomic_fetch_add(&c->n_conns, 1);
+	atomic_fetch_add(&c->door.n_conns, 1);
 	o.fd = fds[0];
 	worker_post_conn(c->workers[worker], &o);
 	return fds[1];

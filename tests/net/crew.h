@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "net/door.h"
 #include "net/worker.h"
 
 struct crew {
@@ -18,8 +19,9 @@ struct crew {
 	struct client_rules rules;
 	struct broker *broker;
 	struct worker **workers;
-	struct bus *bus;     /* a fake_bus, or NULL */
-	atomic_uint n_conns; /* of the one listener */
+	struct bus *bus;  /* a fake_bus, or NULL */
+	struct door door; /* of the one listener */
+	struct door_rules door_rules;
 	bool is_stopped;
 };
 

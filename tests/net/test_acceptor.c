@@ -75,6 +75,8 @@ site_open(struct site *s, unsigned max, unsigned max_of_first)
 		s->listeners[i] = (struct listener_options){ .name = "test",
 			.address = "127.0.0.1",
 			.port = free_port(),
+			.inherited = -1,
+			.door = &s->crew->door_rules,
 			.rules = { .protocols = 1 << MQTT_V311,
 			    .is_open = true },
 			.backlog = 100 };
@@ -176,7 +178,8 @@ Test(acceptor, learns_of_other_limits_and_rules)
 	closed = s.listeners[0].rules;
 	closed.protocols = 0;
 	acceptor_set_max(s.acceptor, 3);
-	acceptor_renew(s.acceptor, 1, &s.listeners[1].rules, 1);
+	acceptor_renew(s.acceptor, 1, &s.listeners[1].rules,
+	    &s.crew->door_rules, 1);
 	/* Two through the first, one through the second. */
 	for (size_t i = 0; i < countof(fds); i++)
 		fds[i] = tcp_connect(s.listeners[i % 2].port);
@@ -184,7 +187,7 @@ Test(acceptor, learns_of_other_limits_and_rules)
 	for (size_t i = 0; i < countof(fds); i++)
 		close(fds[i]);
 	cr_assert(crew_wait(s.crew, workers_are_idle));
-	acceptor_renew(s.acceptor, 0, &closed, 0);
+	acceptor_renew(s.acceptor, 0, &closed, &s.crew->door_rules, 0);
 	for (size_t i = 0; i < 2; i++)
 		fds[i] = tcp_connect(s.listeners[i].port);
 	cr_expect_eq(n_served(fds, 2), 1);
@@ -230,7 +233,7 @@ Test(acceptor, opens_all_of_its_sockets_or_none)
 	};
 	struct acceptor_options o = { .listeners = listeners,
 		.n_listeners = 2 };
-	int fd;
+	struct listener_socket other;
 
 	thread_enter(THREAD_MAIN, "main");
 	log_set_level(LOG_ERROR);
@@ -239,11 +242,10 @@ Test(acceptor, opens_all_of_its_sockets_or_none)
 	/* In use by another. */
 	listeners[1] = listeners[0];
 	listeners[1].port = free_port();
-	fd = listener_open(&listeners[1]);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(listener_listen(fd, &listeners[1]), 0);
+	cr_assert_eq(listener_open(&listeners[1], &other), 0);
+	cr_assert_eq(listener_listen(&other, &listeners[1]), 0);
 	cr_assert_null(acceptor_new(&o));
-	close(fd);
+	listener_close(&other);
 }
 
 Test(acceptor, lets_nobody_in_before_it_starts)
@@ -268,4 +270,71 @@ Test(acceptor, lets_nobody_in_before_it_starts)
 	cr_assert_eq(errno, ECONNREFUSED);
 	close(fd);
 	acceptor_free(&a);
+}
+
+/* --- who may come -------------------------------------------------------- */
+
+static void
+join_networks(struct networks *n, const char *text)
+{
+	char *list[] = { (char *)(uintptr_t)text, NULL };
+
+	networks_init(n, list);
+}
+
+Test(acceptor, closes_the_door_to_networks)
+{
+	struct site s = { 0 };
+	struct door_rules other = { 0 };
+	int fd;
+
+	join_networks(&other.deny, "127.0.0.0/8");
+	site_open(&s, 0, 0);
+	acceptor_renew(s.acceptor, 0, &s.listeners[0].rules, &other, 0);
+	fd = tcp_connect(s.listeners[0].port);
+	cr_expect_eq(n_served(&fd, 1), 0);
+	close(fd);
+	fd = tcp_connect(s.listeners[1].port);
+	cr_expect_eq(n_served(&fd, 1), 1);
+	close(fd);
+	cr_expect_eq(atomic_load(&acceptor_stats(s.acceptor)->refused), 1);
+	site_close(&s);
+	networks_fini(&other.deny);
+}
+
+Test(acceptor, believes_trusted_proxies_only)
+{
+	static const char *const lines[] = {
+		"PROXY TCP4 192.0.2.7 192.0.2.1 50122 1883\r\n",
+		"PROXY TCP4 203.0.113.5 192.0.2.1 50122 1883\r\n",
+		"PROXY SCTP 192.0.2.7 192.0.2.1 50122 1883\r\n",
+		"", /* says CONNECT at once */
+	};
+	struct door_rules trusting = { .proxy_protocol = true };
+	struct door_rules others = { .proxy_protocol = true };
+	struct site s = { 0 };
+	int fd;
+
+	join_networks(&trusting.proxies, "127.0.0.1");
+	join_networks(&trusting.deny, "203.0.113.0/24");
+	join_networks(&others.proxies, "127.0.0.2");
+	site_open(&s, 0, 0);
+	acceptor_renew(s.acceptor, 0, &s.listeners[0].rules, &trusting, 0);
+	acceptor_renew(s.acceptor, 1, &s.listeners[1].rules, &others, 0);
+	for (size_t i = 0; i < countof(lines); i++) {
+		fd = tcp_connect(s.listeners[0].port);
+		/* Byte by byte: it comes as it comes. */
+		for (const char *p = lines[i]; *p != '\0'; p++)
+			(void)send(fd, p, 1, MSG_NOSIGNAL);
+		cr_expect_eq(n_served(&fd, 1), i == 0, "%s", lines[i]);
+		close(fd);
+	}
+	fd = tcp_connect(s.listeners[1].port);
+	(void)send(fd, lines[0], strlen(lines[0]), MSG_NOSIGNAL);
+	cr_expect_eq(n_served(&fd, 1), 0);
+	close(fd);
+	site_close(&s);
+	networks_fini(&trusting.proxies);
+	networks_fini(&trusting.deny);
+	networks_fini(&others.proxies);
 }

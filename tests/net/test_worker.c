@@ -24,7 +24,7 @@ crew(unsigned n_workers)
 static bool
 nobody_is_connected(struct crew *c)
 {
-	return atomic_load(&c->n_conns) == 0;
+	return atomic_load(&c->door.n_conns) == 0;
 }
 
 /* --- bytes and packets -------------------------------------------------- */

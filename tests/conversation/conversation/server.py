@@ -74,12 +74,13 @@ class Process:
             f.write(text)
         return path
 
-    def spawn(self, command, env=None):
+    def spawn(self, command, env=None, pass_fds=()):
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                cwd=self.directory, preexec_fn=die_with_parent)
+                cwd=self.directory, preexec_fn=die_with_parent,
+                pass_fds=pass_fds)
 
     def spawn_until_accepting(self, command):
         """Start, wait for the port; false if somebody else has the port."""
@@ -279,6 +280,13 @@ class Daemon(Process):
     def restart(self):
         """Start again on the same port after `stop` or `kill`."""
         assert self.start(), "the port is gone"
+
+    def reload(self):
+        """The running daemon takes what `extra` has become."""
+        self.write("mqtt-nats.ini", ini_text(self.ini()))
+        start = self.log_size()
+        self.signal(signal.SIGHUP)
+        self.wait_log("reload: done", start)
 
     def check(self, start=0):
         """It runs, and no sanitizer has complained."""
