@@ -65,6 +65,11 @@ enum config_anonymous {
 	ANONYMOUS_AUTO /* where only this machine can reach the listener */
 };
 
+enum config_transport {
+	TRANSPORT_TCP,
+	TRANSPORT_WS /* WebSocket */
+};
+
 /* `[listener NAME]`; the one called "default" if the file has none. */
 struct config_listener {
 	char *name;
@@ -74,6 +79,9 @@ struct config_listener {
 	char *socket_group;    /* "": the process's own */
 	char **allow_networks; /* none: all */
 	char **deny_networks;
+	enum config_transport transport;
+	char *ws_path;
+	char **ws_origins; /* none: all */
 	bool proxy_protocol;
 	char **proxy_networks; /* that are believed */
 	bool tls;

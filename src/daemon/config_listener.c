@@ -105,6 +105,21 @@ check_networks(struct config_loader *l, size_t i, const char *key,
 		    a->name, key);
 }
 
+/* Any page that a browser shows could speak to the daemon. */
+static void
+check_origins(struct config_loader *l, size_t i)
+{
+	const struct config_listener *a = &l->config->listeners[i];
+
+	if (a->transport == TRANSPORT_WS && a->ws_origins[0] == NULL &&
+	    config_admits_anonymous(l->config, a))
+		config_warning(l, a->line,
+		    "[listener %s] lets in every web page that a browser near "
+		    "it opens, and nobody asks who it is; say in ws_origins "
+		    "which may",
+		    a->name);
+}
+
 void
 config_check_listeners(struct config_loader *l)
 {
@@ -113,6 +128,7 @@ config_check_listeners(struct config_loader *l)
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		check_collisions(l, i);
 		check_proxies(l, i);
+		check_origins(l, i);
 		check_networks(l, i, "allow_networks",
 		    c->listeners[i].allow_networks);
 		check_networks(l, i, "deny_networks",

@@ -126,7 +126,8 @@ load(struct config_loader *l, size_t i)
 		.ca_file = a->ca_file,
 		.crl_file = a->crl_file,
 		.psk_file = a->psk_file,
-		.alpn = "mqtt",
+		/* Of a WebSocket it is said in HTTP what is in it. */
+		.alpn = a->transport == TRANSPORT_WS ? "http/1.1" : "mqtt",
 		.require_client_cert = a->require_client_cert,
 		.identity = a->identity_from,
 	};

@@ -101,7 +101,10 @@ fill_acceptor_options(struct daemon *d)
 			    : -1,
 			.door = &d->settings->doors[i],
 			.rules = d->settings->rules[i],
-			.stack = { .tls = *tls != NULL ? tls_new(tls) : NULL },
+			.stack = { .tls = *tls != NULL ? tls_new(tls) : NULL,
+			    .ws = l->transport == TRANSPORT_WS
+				? &d->settings->ws[i]
+				: NULL },
 			.max_connections = l->max_connections,
 			.backlog = l->backlog,
 		};

@@ -39,6 +39,12 @@ static const struct option_word identity_from_words[] = {
 	{ 0 },
 };
 
+static const struct option_word transport_words[] = {
+	{ "tcp", TRANSPORT_TCP },
+	{ "ws", TRANSPORT_WS },
+	{ 0 },
+};
+
 static const struct option_word when_down_words[] = {
 	{ "serve", WHEN_DOWN_SERVE },
 	{ "refuse", WHEN_DOWN_REFUSE },
@@ -212,6 +218,34 @@ check_network(const char *text)
 		return NULL;
 	return "networks such as 10.0.0.0/8 or fd00::/8, separated by commas, "
 	       "with no bits set behind the prefix";
+}
+
+/* Of a request to a WebSocket. */
+static const char *
+check_path(const char *text)
+{
+	const char *p = text;
+
+	while (isgraph((unsigned char)*p) && strchr("?#", *p) == NULL)
+		p++;
+	return *text == '/' && *p == '\0' && strlen(text) <= 1000
+	    ? NULL
+	    : "a path that begins with /";
+}
+
+/* As browsers write them: SCHEME://HOST[:PORT]. */
+static const char *
+check_origin(const char *text)
+{
+	const char *host = strstr(text, "://"), *p = host;
+
+	if (host == NULL || host == text || host[3] == '\0')
+		return "origins such as https://example.com, separated by "
+		       "commas";
+	for (p = host + 3; isgraph((unsigned char)*p) && *p != '/'; p++)
+		;
+	return *p == '\0' ? NULL
+			  : "origins without a path, separated by commas";
 }
 
 static const char *

@@ -194,6 +194,10 @@ settings_new(struct config *c, struct settings *older)
 	s->doors = xcalloc(c->n_listeners, sizeof(*s->doors));
 	for (size_t i = 0; i < c->n_listeners; i++)
 		s->doors[i] = listener_door(&c->listeners[i]);
+	s->ws = xcalloc(c->n_listeners, sizeof(*s->ws));
+	for (size_t i = 0; i < c->n_listeners; i++)
+		s->ws[i] = (struct ws_rules){ .path = c->listeners[i].ws_path,
+			.origins = c->listeners[i].ws_origins };
 	return s;
 }
 
@@ -218,6 +222,7 @@ settings_free(struct settings **newest)
 		struct settings *older = s->older;
 
 		free_doors(s);
+		free(s->ws);
 		free(s->ack_rules);
 		free(s->rules);
 		if (older != NULL)

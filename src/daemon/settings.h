@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/rules.h"
 #include "net/door.h"
+#include "net/ws_upgrade.h"
 
 struct config;
 
@@ -21,6 +22,7 @@ struct settings {
 	struct broker_options broker;
 	struct client_rules *rules; /* of each listener */
 	struct door_rules *doors;   /* the same */
+	struct ws_rules *ws;        /* the same */
 };
 
 /* `older` may be NULL; the configuration is borrowed. */

@@ -217,9 +217,7 @@ static void WORKER_THREAD
 hang_up(struct conn *c, ssize_t error)
 {
 	c->is_broken = error != 0;
-	client_on_hangup(&c->client,
-	    error == 0 ? "connection closed by client"
-		       : stream_why(c->stream, error));
+	client_on_hangup(&c->client, stream_why(c->stream, error));
 	if (c->client.state == CLIENT_CLOSING)
 		client_touch(&c->client);
 }
@@ -472,7 +470,10 @@ flush(struct conn *c)
 	}
 	promise_forget(&c->client);
 	buf_fini(out);
-	watch(c, (short)(c->watched & ~EV_WRITE));
+	if (stream_wants_write(c->stream))
+		watch(c, EV_WRITE);
+	else
+		watch(c, (short)(c->watched & ~EV_WRITE));
 	return true;
 }
 

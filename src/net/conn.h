@@ -30,10 +30,10 @@ struct conn {
 	struct buf in;         /* the beginning of a packet */
 	struct door *door;     /* that it came through */
 	int fd;
-	short watched;     /* EV_READ | EV_WRITE that `event` waits for */
-	bool is_broken;    /* nothing can be written any more */
-	bool is_counted;   /* by admission, for its address */
-	bool awaits_proxy; /* the PROXY header has not come yet */
+	short watched;         /* EV_READ | EV_WRITE that `event` waits for */
+	bool is_broken : 1;    /* nothing can be written any more */
+	bool is_counted : 1;   /* by admission, for its address */
+	bool awaits_proxy : 1; /* the PROXY header has not come yet */
 };
 
 /* What a connection is made of; `fd` is owned by it afterwards. */

@@ -3,11 +3,14 @@
 #include "net/stack.h"
 
 #include "net/transport_tls.h"
+#include "net/ws.h"
 
 struct stream *
 stack_open(const struct stack *s, int fd)
 {
+	struct stream *stream = &stream_tcp;
+
 	if (s->tls != NULL)
-		return transport_tls_open(s->tls, fd);
-	return &stream_tcp;
+		stream = transport_tls_open(s->tls, fd);
+	return s->ws != NULL ? ws_new(stream, s->ws) : stream;
 }

@@ -9,9 +9,11 @@
 #include "net/transport.h"
 
 struct tls;
+struct ws_rules;
 
 struct stack {
-	struct tls *tls; /* NULL: none */
+	struct tls *tls;           /* NULL: none */
+	const struct ws_rules *ws; /* NULL: none */
 };
 
 /*

@@ -17,7 +17,10 @@ stream_why(const struct stream *s, ssize_t error)
 	const char *why =
 	    s->transport->why != NULL ? s->transport->why(s) : NULL;
 
-	return why != NULL ? why : strerror((int)-error);
+	if (why != NULL)
+		return why;
+	return error == 0 ? "connection closed by client"
+			  : strerror((int)-error);
 }
 
 void

@@ -102,6 +102,6 @@ stream_peer(const struct stream *s)
 }
 
 void stream_goodbye(struct stream *s, int fd);
-/* `error` (-errno) in words. */
+/* `error` (-errno, or 0 when the peer has closed) in words. */
 const char *stream_why(const struct stream *s, ssize_t error);
 void stream_free(struct stream **s);

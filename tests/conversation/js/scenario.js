@@ -3,7 +3,8 @@
 // MQTT.js against the daemon: node scenario.js NAME PORT VERSION PREFIX
 //
 // Each scenario is an async function that throws when something is not as it
-// should be. Topics begin with PREFIX; VERSION is 4 (MQTT 3.1.1) or 5.
+// should be. MQTT_URL in the environment is where it connects to, if that is
+// not TCP. Topics begin with PREFIX; VERSION is 4 (MQTT 3.1.1) or 5.
 
 'use strict'
 
@@ -13,6 +14,7 @@ const mqtt = require('mqtt')
 const [name, port, version, prefix] = process.argv.slice(2)
 const v5 = version === '5'
 const PATIENCE_MS = 20000
+const base = process.env.MQTT_URL || `mqtt://127.0.0.1:${port}`
 
 const clients = []
 
@@ -29,7 +31,7 @@ function within (promise, what) {
 async function connect (options = {}) {
   const { url, ...rest } = options
   const client = await within(mqtt.connectAsync(
-    url || `mqtt://127.0.0.1:${port}`, {
+    url || base, {
       protocolVersion: Number(version), reconnectPeriod: 0, ...rest
     }), 'CONNACK')
   const got = []
@@ -146,7 +148,7 @@ const scenarios = {
       await pub.publishAsync(topic('s'), String(i), { qos: 1 })
     }
     // MQTT.js emits messages as soon as they come: listen from the start.
-    const again = mqtt.connect(`mqtt://127.0.0.1:${port}`, {
+    const again = mqtt.connect(base, {
       protocolVersion: Number(version), reconnectPeriod: 0, ...options
     })
     clients.push(again)
@@ -217,7 +219,7 @@ const scenarios = {
         watch.got.length = 0
       }
     })(), 'the retained message to expire')
-    const again = mqtt.connect(`mqtt://127.0.0.1:${port}`, {
+    const again = mqtt.connect(base, {
       protocolVersion: 5, reconnectPeriod: 0, ...options
     })
     clients.push(again)
