@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from conversation import mqtt
 from conversation.deadline import PATIENCE, Deadline
 from conversation.mqtt import Closed
+from conversation.pki import Authority
 from conversation.port import free_port
 from conversation.server import sanitized
 from conversation.websocket import (ACCEPT, BINARY, CLOSE, CONT, FIN, PING,
@@ -245,17 +247,43 @@ needs_mqtt_js = pytest.mark.skipif(
     reason="no MQTT.js: it wants nodejs, npm and a registry")
 
 
+def tls_keys(directory):
+    cert, key = Authority(directory).server()
+    return {"tls": "yes", "cert_file": cert, "key_file": key}
+
+
+def test_wss_by_hand(start, tmp_path):
+    site = Site(start, tls_keys(tmp_path), nats=False)
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    context.set_alpn_protocols(["http/1.1"])
+    client = site.socket(upgrade=None)
+    client.sock = context.wrap_socket(client.sock,
+                                      server_hostname="localhost")
+    assert client.sock.selected_alpn_protocol() == "http/1.1"
+    client.send_raw(request())
+    assert client.read_head().startswith("HTTP/1.1 101 ")
+    assert client.connect("wss").code == 0
+    client.subscribe("big")
+    payload = os.urandom(300000)
+    client.send(mqtt.publish_packet("big", payload))
+    assert client.message().payload == payload
+    client.send_raw(frame(b"", CLOSE))
+    assert client.close_code() == 1000
+
+
 @needs_mqtt_js
-@pytest.mark.parametrize("version,name", [
-    ("4", "publish"), ("4", "session"), ("5", "many"), ("5", "will"),
-    ("5", "alias"), ("5", "properties")])
-def test_mqtt_js(start, tag, version, name):
-    site = Site(start)
+@pytest.mark.parametrize("scheme,version,name", [
+    ("ws", "4", "publish"), ("ws", "4", "session"), ("ws", "5", "many"),
+    ("ws", "5", "will"), ("ws", "5", "alias"), ("ws", "5", "properties"),
+    ("wss", "4", "publish"), ("wss", "5", "many"), ("wss", "5", "session")])
+def test_mqtt_js(start, tmp_path, scheme, version, name):
+    site = Site(start, tls_keys(tmp_path) if scheme == "wss" else None)
     done = subprocess.run(
         ["node", os.path.join(HERE, "js", "scenario.js"), name,
          str(site.port), version, site.bridge.topic("")],
         env={**os.environ, "NODE_PATH": MODULES,
-             "MQTT_URL": f"ws://127.0.0.1:{site.port}/mqtt"},
+             "NODE_EXTRA_CA_CERTS": str(tmp_path / "ca.pem"),
+             "MQTT_URL": f"{scheme}://127.0.0.1:{site.port}/mqtt"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -268,15 +296,17 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 @needs_mqtt_js
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium: CHROMIUM names one")
-def test_browser(start):
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_browser(start, tmp_path, scheme):
     page = free_port()
-    site = Site(start, {"ws_origins": f"http://127.0.0.1:{page}"},
+    keys = tls_keys(tmp_path) if scheme == "wss" else {}
+    site = Site(start, {**keys, "ws_origins": f"http://127.0.0.1:{page}"},
                 {"listener closed": {"port": free_port(), "transport": "ws",
                                      "ws_origins": "https://example.com"}})
     closed = site.daemon.extra["listener closed"]["port"]
     browser = subprocess.Popen(
         ["node", os.path.join(HERE, "js", "browser.js"), CHROMIUM, str(page),
-         f"ws://127.0.0.1:{site.port}/mqtt",
+         f"{scheme}://127.0.0.1:{site.port}/mqtt",
          f"ws://127.0.0.1:{closed}/mqtt"],
         env={**os.environ, "NODE_PATH": MODULES}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
