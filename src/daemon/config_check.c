@@ -197,15 +197,6 @@ check_files(struct config_loader *l)
 
 /* --- the rest --- */
 
-static void
-check_monitor(struct config_loader *l)
-{
-	if (l->config->monitor.port != 0)
-		key_error(l, "monitor", "port",
-		    "[monitor] port: the monitor is not available in this "
-		    "version");
-}
-
 void
 config_check(struct config_loader *l)
 {
@@ -216,7 +207,6 @@ config_check(struct config_loader *l)
 	check_tls(l);
 	check_retained_subjects(l);
 	check_files(l);
-	check_monitor(l);
 	config_check_listener_tls(l);
 	config_check_auth(l);
 }

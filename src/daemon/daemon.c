@@ -26,6 +26,7 @@
 #include "broker/restore.h"
 #include "daemon/activation.h"
 #include "daemon/config.h"
+#include "daemon/monitor.h"
 #include "daemon/process.h"
 #include "daemon/reload.h"
 #include "daemon/settings.h"
@@ -45,6 +46,10 @@ struct daemon {
 	struct config *config; /* what was started with */
 	struct event_base *base;
 	struct event *lame_duck;
+	struct event *watchdog; /* NULL: nobody wants to know */
+	uint64_t watchdog_us;
+	struct monitor_options monitor_options;
+	struct monitor *monitor; /* NULL: off */
 	const struct config_source *source;
 	struct settings *settings; /* the newest */
 	struct bus_options bus_options;
@@ -129,6 +134,59 @@ on_lame_duck_over(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
+/*
+ * Alive is who gets round: main, which is here, and every worker. Of one that
+ * has been in the same turn for as long as the manager is patient nothing is
+ * to be expected any more.
+ */
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	thread_assert_main();
+	for (unsigned i = 0; i < d->workers_run; i++)
+		if (worker_is_stuck(d->workers[i], clock_mono_ms(),
+			d->watchdog_us / 1000))
+			return;
+	process_notify(PROCESS_WATCHDOG, NULL);
+}
+
+static void MAIN_THREAD
+start_watchdog(struct daemon *d)
+{
+	uint64_t half_us;
+	struct timeval often;
+
+	d->watchdog_us = process_watchdog_us();
+	if (d->watchdog_us == 0)
+		return;
+	half_us = d->watchdog_us / 2;
+	often.tv_sec = (time_t)(half_us / 1000000);
+	often.tv_usec = (suseconds_t)(half_us % 1000000);
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	event_add(d->watchdog, &often);
+}
+
+/* It answers when main is through with the start. */
+static int MAIN_THREAD
+open_monitor(struct daemon *d)
+{
+	const struct config *c = d->config;
+
+	if (c->monitor.port == 0)
+		return 0;
+	d->monitor_options = (struct monitor_options){
+		.address = c->monitor.address,
+		.port = c->monitor.port,
+		.node_name = c->server.node_name,
+	};
+	d->monitor = monitor_new(d->base, &d->monitor_options, d->broker);
+	return d->monitor != NULL ? 0 : -EADDRINUSE;
+}
+
 static void MAIN_THREAD
 start_lame_duck(struct daemon *d)
 {
@@ -137,6 +195,7 @@ start_lame_duck(struct daemon *d)
 	log_notice("lame duck: no new connections; the others have %d s",
 	    LAME_DUCK_S);
 	acceptor_stop(d->acceptor);
+	monitor_set_serving(d->monitor, false);
 	event_add(d->lame_duck, &grace);
 }
 
@@ -284,6 +343,9 @@ prepare(struct daemon *d)
 	d->acceptor = acceptor_new(&d->acceptor_options);
 	if (d->acceptor == NULL)
 		return -EADDRINUSE;
+	error = open_monitor(d);
+	if (error != 0)
+		return error;
 	d->lame_duck = event_new(d->base, -1, 0, on_lame_duck_over, d);
 	error = process_signals_start(d->base, on_signal, d);
 	return error;
@@ -371,6 +433,9 @@ release(struct daemon *d)
 	process_signals_stop();
 	if (d->lame_duck != NULL)
 		event_free(d->lame_duck);
+	if (d->watchdog != NULL)
+		event_free(d->watchdog);
+	monitor_free(&d->monitor);
 	if (d->acceptor != NULL)
 		acceptor_free(&d->acceptor);
 	if (d->workers != NULL)
@@ -407,6 +472,8 @@ serve(struct daemon *d)
 		    d->config->server.workers == 1 ? "" : "s",
 		    d->config->server.node_name);
 		process_notify(PROCESS_READY, NULL);
+		monitor_set_serving(d->monitor, true);
+		start_watchdog(d);
 		event_base_dispatch(d->base);
 		log_notice("stopping");
 		process_notify(PROCESS_STOPPING, NULL);

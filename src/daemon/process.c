@@ -327,6 +327,7 @@ process_notify(enum process_state state, const char *status)
 		[PROCESS_READY] = "READY=1",
 		[PROCESS_RELOADING] = "RELOADING=1",
 		[PROCESS_STOPPING] = "STOPPING=1",
+		[PROCESS_WATCHDOG] = "WATCHDOG=1",
 	};
 	char *text;
 
@@ -336,4 +337,18 @@ process_notify(enum process_state state, const char *status)
 	    status != NULL ? "\nSTATUS=" : "", status != NULL ? status : "");
 	notify_send(text);
 	free(text);
+}
+
+uint64_t
+process_watchdog_us(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	unsigned long long n;
+
+	if (usec == NULL ||
+	    (pid != NULL && strtol(pid, NULL, 10) != (long)getpid()))
+		return 0;
+	n = strtoull(usec, NULL, 10);
+	return n <= 86400000000ull ? n : 0;
 }

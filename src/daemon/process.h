@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/attr.h"
@@ -78,10 +79,17 @@ void process_renounce(void) MAIN_THREAD;
 enum process_state {
 	PROCESS_READY, /* also: reloading is done */
 	PROCESS_RELOADING,
-	PROCESS_STOPPING
+	PROCESS_STOPPING,
+	PROCESS_WATCHDOG /* still alive */
 };
 /*
  * Tell the service manager, with a line of status for `systemctl status` (may
  * be NULL). Does nothing when not started by one that wants to know.
  */
 void process_notify(enum process_state state, const char *status) MAIN_THREAD;
+
+/*
+ * How often the service manager wants to hear that, microseconds; 0: it does
+ * not. See sd_watchdog_enabled(3).
+ */
+uint64_t process_watchdog_us(void) MAIN_THREAD;

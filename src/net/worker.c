@@ -70,6 +70,14 @@ worker_is_late(const struct worker *w, uint64_t now_ms)
 	    (since != 0 && now_ms > since + max);
 }
 
+bool
+worker_is_stuck(const struct worker *w, uint64_t now_ms, uint64_t patience_ms)
+{
+	uint64_t since = atomic_load(&w->busy_since_ms);
+
+	return since != 0 && now_ms > since + patience_ms;
+}
+
 /* The turn is over: how long did it take? */
 static void
 note_lag(struct worker *w)

@@ -72,6 +72,10 @@ void worker_post_conn(struct worker *w, const struct conn_origin *o) ANY_THREAD;
 /* Does it take too long to get round, [limits] max_lag? */
 bool worker_is_late(const struct worker *w, uint64_t now_ms) ANY_THREAD;
 
+/* Has it been in the same turn for so long? */
+bool worker_is_stuck(const struct worker *w, uint64_t now_ms,
+    uint64_t patience_ms) ANY_THREAD;
+
 /* For conn: */
 struct worker *worker_number(struct worker *w, unsigned id);
 /* Read the clock, once per turn. */

@@ -246,10 +246,7 @@ Test(config, keys_of_later_versions_are_refused_as_such)
 		"in this version\n" },
 	    { "[auth]\nrequest_subject = x\n",
 		"x.ini:2: key \"request_subject\" in [auth] is not available "
-		"in this version\n" },
-	    { "[monitor]\nport = 8222\n",
-		"x.ini:2: [monitor] port: the monitor is not available in this "
-		"version\n" });
+		"in this version\n" });
 }
 
 Test(config, bad_values_say_what_is_allowed)
@@ -545,22 +542,12 @@ Test(config, mistakes_on_the_command_line_are_told_as_such)
 	static const struct config_override overrides[] = {
 		{ "-p", "listener", "port", "99999" },
 	};
-	static const struct config_override monitor[] = {
-		{ "-m", "monitor", "port", "8222" },
-	};
 	struct config_report r = { 0 };
 
 	cr_expect_null(config_load(NULL, overrides, 1, &r));
 	cr_expect_eq(r.n_errors, 1);
 	cr_expect_str_eq(r.errors[0],
 	    "-p: 99999: must be a number between 0 and 65535");
-	config_report_fini(&r);
-	cr_expect_null(
-	    config_parse("[monitor]\nport = 0\n", "x.ini", monitor, 1, &r));
-	cr_expect_eq(r.n_errors, 1);
-	cr_expect_str_eq(r.errors[0],
-	    "-m: [monitor] port: the monitor is not available in this "
-	    "version");
 	config_report_fini(&r);
 }
 
