@@ -237,7 +237,7 @@ go_down(struct link *l, const char *why)
 
 /* --- the connection ----------------------------------------------------- */
 
-static void
+static void NATS_THREAD
 on_socket(void *arg, bool was_read)
 {
 	struct link *l = arg;

@@ -157,7 +157,7 @@ admit(struct acceptor *a, struct listener *l, const struct sockaddr *from,
 		    l->options->name);
 		return NULL;
 	}
-	/* Of a proxy it is the client's address that counts, when it is known. */
+	/* Of a proxy the client's address counts, when it is known. */
 	if (!o->awaits_proxy &&
 	    is_too_much(a, l, from, len, now_ms, &o->is_counted))
 		return NULL;
