@@ -72,10 +72,27 @@ ascii_len(const uint8_t *p, size_t len)
 	return i;
 }
 
+/* Is all of it U+0001 to U+007F, as nearly every text is? */
+static bool
+is_ascii(struct slice s)
+{
+	size_t n = ascii_len(s.ptr, s.len);
+
+	if (n == s.len)
+		return true;
+	/* The end, with some of what was looked at already. */
+	return s.len - n < sizeof(uint64_t) && s.len >= sizeof(uint64_t) &&
+	    ascii_len(s.ptr + s.len - sizeof(uint64_t), sizeof(uint64_t)) ==
+	    sizeof(uint64_t);
+}
+
 bool
 utf8_valid(struct slice s)
 {
 	size_t i = 0, n;
+
+	if (is_ascii(s))
+		return true;
 
 	while (i < s.len) {
 		if (s.ptr[i] < 0x80) {

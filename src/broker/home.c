@@ -16,6 +16,7 @@
 #include "broker/deliver.h"
 #include "broker/life.h"
 #include "broker/login.h"
+#include "broker/match_memo.h"
 #include "broker/pending.h"
 #include "broker/promise.h"
 #include "broker/publish.h"
@@ -92,6 +93,7 @@ home_free(struct home **hp)
 	slots_fini(&h->sessions);
 	slots_fini(&h->pending);
 	matches_fini(&h->matches);
+	match_memo_free(&h->match_memos);
 	buf_fini(&h->scratch);
 	buf_fini(&h->subject);
 	topics_forget(h);

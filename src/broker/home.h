@@ -25,6 +25,7 @@ struct broker;
 struct client;
 struct acl;
 struct rights_answer;
+struct match_memos;
 struct topic_memo;
 struct users;
 
@@ -78,12 +79,13 @@ struct home {
 	size_t n_overflow, cap_overflow;
 	bool congested;
 	bool bus_is_dirty;
-	struct promises promises;       /* what waits for the store */
-	uint64_t share;                 /* that `deliver` is for, or 0 */
-	struct matches matches;         /* scratch */
-	struct buf scratch;             /* properties */
-	struct topic_memo *topic_memos; /* topics', what was checked lately */
-	struct buf subject;             /* scratch */
+	struct promises promises;        /* what waits for the store */
+	uint64_t share;                  /* that `deliver` is for, or 0 */
+	struct matches matches;          /* scratch */
+	struct match_memos *match_memos; /* NULL: nobody has published */
+	struct buf scratch;              /* properties */
+	struct topic_memo *topic_memos;  /* topics', what was checked lately */
+	struct buf subject;              /* scratch */
 	struct encoded encoded[2][3]; /* [is v5][QoS] of the message at hand */
 	uint64_t now_ms, wall_ms;     /* of this loop turn */
 	uint64_t expire_at_ms;        /* worker 0: look for what has expired */

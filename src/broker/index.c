@@ -33,6 +33,8 @@ struct index {
 	pthread_rwlock_t lock;
 	struct hash exact;        /* [l] */
 	struct filter_trie *wild; /* [l] of struct entry */
+	/* Changed under the lock for writing, read without it. */
+	atomic_uint_fast64_t version;
 	atomic_size_t n_filters;
 	atomic_size_t n_subscriptions;
 };
@@ -57,6 +59,7 @@ index_new(void)
 	struct index *idx = xcalloc(1, sizeof(*idx));
 
 	pthread_rwlock_init(&idx->lock, NULL);
+	atomic_init(&idx->version, 1);
 	hash_init(&idx->exact, matches_key);
 	idx->wild = filter_trie_new();
 	return idx;
@@ -208,6 +211,7 @@ index_add(struct index *idx, struct slice filter, const struct subscriber *s)
 		atomic_fetch_add(&idx->n_subscriptions, 1);
 	}
 	e->subscribers[i] = *s;
+	atomic_fetch_add(&idx->version, 1);
 	pthread_rwlock_unlock(&idx->lock);
 }
 
@@ -225,6 +229,7 @@ index_drop(struct index *idx, struct slice filter, uint64_t session)
 		atomic_fetch_sub(&idx->n_subscriptions, 1);
 		if (--e->n == 0)
 			entry_remove(idx, e);
+		atomic_fetch_add(&idx->version, 1);
 	}
 	pthread_rwlock_unlock(&idx->lock);
 }
@@ -262,9 +267,12 @@ index_match(struct index *idx, struct slice topic, struct matches *out)
 
 	out->n = 0;
 	out->n_filters = 0;
+	/* First: what changes meanwhile has another one. */
+	out->version = index_version(idx);
 	if (atomic_load_explicit(&idx->n_filters, memory_order_relaxed) == 0)
 		return;
 	pthread_rwlock_rdlock(&idx->lock);
+	out->version = index_version(idx);
 	node = hash_find(&idx->exact, topic, hash_key(topic));
 	if (node != NULL)
 		collect(container_of(node, struct entry, node), out);
@@ -273,6 +281,12 @@ index_match(struct index *idx, struct slice topic, struct matches *out)
 	pthread_rwlock_unlock(&idx->lock);
 	if (out->n_filters > 1)
 		qsort(out->items, out->n, sizeof(*out->items), by_rank);
+}
+
+uint64_t
+index_version(struct index *idx)
+{
+	return atomic_load_explicit(&idx->version, memory_order_acquire);
 }
 
 void

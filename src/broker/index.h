@@ -31,6 +31,7 @@ struct matches {
 	size_t n;
 	size_t cap;
 	unsigned n_filters; /* that contributed */
+	uint64_t version;   /* of the index they are from */
 };
 
 struct index *index_new(void);
@@ -51,6 +52,11 @@ void index_drop(struct index *idx, struct slice filter,
 void index_match(struct index *idx, struct slice topic,
     struct matches *out) ANY_THREAD;
 void matches_fini(struct matches *m);
+/*
+ * Counts the changes, from 1. Who sees the version of what index_match found
+ * would find the same again. Seen by whoever learns that a change is done.
+ */
+uint64_t index_version(struct index *idx) ANY_THREAD;
 
 /* Filters with at least one subscriber, and subscriptions in all. */
 size_t index_filters(struct index *idx) ANY_THREAD;

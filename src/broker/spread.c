@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "broker/deliver.h"
 #include "broker/home.h"
+#include "broker/match_memo.h"
 #include "broker/pending.h"
 #include "broker/promise.h"
 #include "broker/publish.h"
@@ -151,12 +152,13 @@ deliver_elsewhere(struct home *h, struct message *m, const struct pending *p,
 unsigned
 spread_message(struct home *h, struct message *m, struct pending *p, bool lasts)
 {
-	struct matches *to = &h->matches;
+	const struct matches *to;
 	unsigned result;
 
 	if (h->broker->options->identity_user)
 		return 0; /* NATS must see and judge it: it comes back */
-	index_match(h->broker->index, message_topic(m), to);
+	to = match_memo_find(&h->match_memos, h->broker->index,
+	    message_topic(m), &h->matches);
 	if (p != NULL)
 		p->n_owed = n_owing(h, m, to);
 	if (p != NULL && p->n_owed > 0 && lasts && m->qos == 2) {

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
+#include "broker/memo_hash.h"
 #include "topic/subject.h"
 #include "topic/token.h"
 #include "topic/topic.h"
@@ -110,13 +111,9 @@ topics_forget(struct home *h)
 static struct topic_memo *WORKER_THREAD
 memo_of(struct home *h, struct slice topic)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < topic.len; i++)
-		hash = (hash ^ topic.ptr[i]) * 16777619u;
 	if (h->topic_memos == NULL)
 		h->topic_memos = xcalloc(N_MEMOS, sizeof(*h->topic_memos));
-	return &h->topic_memos[hash % N_MEMOS];
+	return &h->topic_memos[memo_hash(topic) % N_MEMOS];
 }
 
 static void WORKER_THREAD

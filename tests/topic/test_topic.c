@@ -40,6 +40,33 @@ Test(topic, is_valid_unless_the_specification_says_no)
 		    "case %zu", i);
 }
 
+/* It is looked at in words: each place of each length, and its neighbours. */
+Test(topic, is_looked_at_from_end_to_end)
+{
+	static const uint8_t bad[] = { '+', '#', '\0' };
+	static const uint8_t good[] = { '*', ',', '"', '$', 1, 0x7f, 0x80, 0x81,
+		0xa3, 0xab, 0xff };
+	uint8_t text[40];
+
+	memset(text, 'x', sizeof(text));
+	for (size_t len = 1; len <= sizeof(text); len++)
+		for (size_t at = 0; at < len; at++) {
+			struct slice topic = slice_of(text, len);
+
+			for (size_t i = 0; i < countof(bad); i++) {
+				text[at] = bad[i];
+				cr_assert_not(topic_valid(topic), "%zu %zu",
+				    len, at);
+			}
+			for (size_t i = 0; i < countof(good); i++) {
+				text[at] = good[i];
+				cr_assert(topic_valid(topic), "%zu %zu", len,
+				    at);
+			}
+			text[at] = 'x';
+		}
+}
+
 Test(topic, is_cut_into_levels)
 {
 	static const struct {
