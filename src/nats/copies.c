@@ -29,6 +29,7 @@ struct copy {
 	uint64_t seen_ms;
 	uint64_t n_messages; /* so many first copies */
 	unsigned n_counters;
+	bool is_crowded; /* there were more than fit */
 	struct counter counters[MAX_COUNTERS];
 };
 
@@ -111,6 +112,8 @@ counter_of(struct copy *e, int64_t subscription)
 	/* The one that is furthest behind is the least missed. */
 	if (e->n_counters < MAX_COUNTERS)
 		least = &e->counters[e->n_counters++];
+	else
+		e->is_crowded = true;
 	*least = (struct counter){ .subscription = subscription };
 	return least;
 }
@@ -153,7 +156,8 @@ is_among(int64_t subscription, const int64_t *all, size_t n)
 /*
  * The copy of a single message may be on its way by another subscription and
  * is none of a second; where many say the same, a message too many is better
- * than one too few.
+ * than one too few. So it is where the one that has brought the copy already
+ * may have lost its counter.
  */
 static void
 forget(struct copy *e, const int64_t *subscriptions, size_t n)
@@ -161,7 +165,7 @@ forget(struct copy *e, const int64_t *subscriptions, size_t n)
 	uint64_t most = 0;
 	unsigned kept = 0;
 
-	if (e->n_messages == 1)
+	if (e->n_messages == 1 && !e->is_crowded)
 		return;
 	for (unsigned i = 0; i < e->n_counters; i++) {
 		struct counter k = e->counters[i];

@@ -90,6 +90,26 @@ def test_one_that_is_wanted_again_stays(slow, client):
     assert [m.payload for m in client.messages_until("end")] == [b"1"]
 
 
+def test_pairs_while_many_overlap(bridge):
+    """Each payload twice, the second time when the narrow ones may have
+    ended."""
+    n = bridge.nats()
+    steady, other = bridge.mqtt(), bridge.mqtt()
+    steady.subscribe(bridge.topic("a/b/c/d/e"), qos=1)
+    for f in ("a/b/c/d/+", "a/b/c/+/+", "a/b/+/+/+", "a/+/+/+/+", "a/#"):
+        other.subscribe(bridge.topic(f))
+    pace, sent = threading.Event(), []
+    for i in range(200):
+        sent.append(i)
+        n.publish(bridge.subject("a.b.c.d.e"), str(i))
+        if i >= 30:
+            sent.append(i - 30)
+            n.publish(bridge.subject("a.b.c.d.e"), str(i - 30))
+        n.flush()
+        pace.wait(0.01)
+    assert [int(m.payload) for m in steady.messages(len(sent))] == sent
+
+
 def test_a_stream_that_always_says_the_same(bridge):
     """What a publisher sends while filters change arrives, and once."""
     n = bridge.nats()

@@ -90,6 +90,15 @@ Test(copies, takes_the_place_of_the_one_that_is_behind)
 	cr_expect(first(10, 4));
 }
 
+/* The widest came first, and its counter had to go. */
+Test(copies, loses_nothing_when_many_overlap)
+{
+	for (int i = 5; i >= 1; i--)
+		(void)first(10, i);
+	copies_forget(&copies, (int64_t[]){ 1, 2, 3, 4 }, 4);
+	cr_expect(first(10, 5), "the second message of this content");
+}
+
 Test(copies, is_bounded_in_time)
 {
 	cr_expect(copies_is_first(&copies, 10, 1, 0));
