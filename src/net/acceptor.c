@@ -113,27 +113,12 @@ is_too_much(struct acceptor *a, const struct listener *l,
     const struct sockaddr *from, socklen_t len, uint64_t now_ms,
     bool *is_counted)
 {
-	const struct rules_limits *r = &rules_newest(&l->rules)->limits;
-	const struct admission_limits limits = {
-		.max_per_address = r->max_connections_per_address,
-		.rate_per_address = r->connect_rate_per_address
-	};
-	enum limit which = LIMIT_MAX_CONNECTIONS_PER_ADDRESS;
 	char address[ADDRESS_SIZE];
+	enum limit which;
 
-	switch (admission_enter(a->options->workers[0]->admission, from,
-	    &limits, now_ms)) {
-	case ADMISSION_COUNTED:
-		*is_counted = true;
+	if (!admission_refuses(a->options->workers[0]->admission, from,
+		&rules_newest(&l->rules)->limits, now_ms, is_counted, &which))
 		return false;
-	case ADMISSION_UNCOUNTED:
-		return false;
-	case ADMISSION_TOO_FAST:
-		which = LIMIT_CONNECT_RATE_PER_ADDRESS;
-		break;
-	case ADMISSION_TOO_MANY:
-		break;
-	}
 	address_print(from, len, address);
 	limit_strike(limits_of(a), which, "listener %s refuses %s",
 	    l->options->name, address);

@@ -293,6 +293,32 @@ admission_enter(struct admission *a, const struct sockaddr *from,
 	return result;
 }
 
+bool
+admission_refuses(struct admission *a, const struct sockaddr *from,
+    const struct rules_limits *rules, uint64_t now_ms, bool *is_counted,
+    enum limit *which)
+{
+	const struct admission_limits limits = {
+		.max_per_address = rules->max_connections_per_address,
+		.rate_per_address = rules->connect_rate_per_address
+	};
+
+	switch (admission_enter(a, from, &limits, now_ms)) {
+	case ADMISSION_UNCOUNTED:
+		return false;
+	case ADMISSION_COUNTED:
+		*is_counted = true;
+		return false;
+	case ADMISSION_TOO_FAST:
+		*which = LIMIT_CONNECT_RATE_PER_ADDRESS;
+		return true;
+	case ADMISSION_TOO_MANY:
+		break;
+	}
+	*which = LIMIT_MAX_CONNECTIONS_PER_ADDRESS;
+	return true;
+}
+
 void
 admission_leave(struct admission *a, const char *address)
 {

@@ -19,6 +19,7 @@
 #include "base/attr.h"
 #include "base/thread.h"
 #include "broker/limit.h"
+#include "broker/rules.h"
 
 /* "auto": none for addresses of this machine. */
 #define ADMISSION_AUTO                  UINT32_MAX
@@ -59,6 +60,13 @@ enum admission_result
 admission_enter(struct admission *a, const struct sockaddr *from,
     const struct admission_limits *limits, uint64_t now_ms) ANY_THREAD
 MUST_CHECK;
+/*
+ * The same by the rules of a listener: is it to be refused, and by which
+ * limit? If not, *is_counted says whether admission_leave is due.
+ */
+bool admission_refuses(struct admission *a, const struct sockaddr *from,
+    const struct rules_limits *rules, uint64_t now_ms, bool *is_counted,
+    enum limit *which) ANY_THREAD;
 /*
  * It goes; for an address as address_print shows it.
  */

@@ -308,28 +308,16 @@ read_next(struct conn *c)
 static bool WORKER_THREAD
 is_too_much(struct conn *c, const struct sockaddr *from)
 {
-	const struct rules_limits *r = &rules_newest(c->client.rules)->limits;
-	const struct admission_limits limits = {
-		.max_per_address = r->max_connections_per_address,
-		.rate_per_address = r->connect_rate_per_address
-	};
+	bool is_counted = false, is_refused;
+	enum limit which;
 
-	switch (admission_enter(c->worker->admission, from, &limits,
-	    c->worker->home->now_ms)) {
-	case ADMISSION_COUNTED:
-		c->is_counted = true;
-		return false;
-	case ADMISSION_UNCOUNTED:
-		return false;
-	case ADMISSION_TOO_FAST:
-		limit_strike_client(&c->client, LIMIT_CONNECT_RATE_PER_ADDRESS);
-		return true;
-	case ADMISSION_TOO_MANY:
-		limit_strike_client(&c->client,
-		    LIMIT_MAX_CONNECTIONS_PER_ADDRESS);
-		return true;
-	}
-	return true;
+	is_refused = admission_refuses(c->worker->admission, from,
+	    &rules_newest(c->client.rules)->limits, c->worker->home->now_ms,
+	    &is_counted, &which);
+	c->is_counted = is_counted;
+	if (is_refused)
+		limit_strike_client(&c->client, which);
+	return is_refused;
 }
 
 /* Who the proxy speaks for is who it is from now on, if it may come in. */
