@@ -325,21 +325,17 @@ turnover_hold(struct link *l, natsMsg **msg)
 	return true;
 }
 
-/* Where a marker is looked for. */
-struct search {
-	int64_t found; /* 0: not yet */
-};
-
+/* Is the marker here? `arg`: the number of where it was; 0: not found yet. */
 static void
 look_at(void *arg, void *handle)
 {
-	struct search *search = arg;
+	int64_t *found = arg;
 	natsMsg *marker = NULL;
 
-	if (search->found != 0 || handle == NULL ||
+	if (*found != 0 || handle == NULL ||
 	    natsSubscription_NextMsg(&marker, handle, 0) != NATS_OK)
 		return;
-	search->found = turnover_number(handle);
+	*found = turnover_number(handle);
 	natsMsg_Destroy(marker);
 }
 
@@ -347,15 +343,15 @@ look_at(void *arg, void *handle)
 static int64_t
 find_marker(struct turnover *t, struct slice subject)
 {
-	struct search search = { 0 };
+	int64_t found = 0;
 
 	cover_tree_overlaps(&t->tree, subject);
 	for (size_t i = 0; i < t->tree.n_found; i++)
 		if (found_at(t, i)->stage != OVER)
-			look_at(&search, found_at(t, i)->subscription);
-	if (search.found == 0)
-		cover_each_match(t->link->cover, subject, look_at, &search);
-	return search.found;
+			look_at(&found, found_at(t, i)->subscription);
+	if (found == 0)
+		cover_each_match(t->link->cover, subject, look_at, &found);
+	return found;
 }
 
 void

@@ -77,7 +77,25 @@ def test_the_copy_of_one_that_has_ended(slow, client):
     expect(slow, client, wide, [b"first", b"second"])
 
 
-def test_one_that_is_wanted_again_stays(slow, client):
+def test_one_that_is_wanted_again_is_taken_back(slow, client):
+    """Nobody wants the wide one any more, and the narrow one is still there."""
+    narrow, wide = widen(slow, client)
+    client.unsubscribe("a/b")
+    client.unsubscribe("a/#")
+    slow.wait_ended(wide)
+    client.subscribe("a/b")
+    # When this one ends the other one would have ended, too.
+    client.subscribe("x/b")
+    later = slow.sid("x.b")
+    client.subscribe("x/#")
+    slow.wait_ended(later)
+    assert slow.sids["a.b"] == [narrow]
+    assert narrow not in slow.ended
+    slow.message(narrow, "a.b", b"1")
+    assert client.message().payload == b"1"
+
+
+def test_one_that_is_wanted_later_is_another(slow, client):
     narrow, _ = widen(slow, client)
     client.unsubscribe("a/#")
     other = slow.sid("a.>")
