@@ -274,8 +274,15 @@ class Daemon(Process):
 
     def start(self):
         path = self.write("mqtt-nats.ini", ini_text(self.ini()))
-        return self.spawn_until_accepting(
-            [*daemon_command(), "-c", path, *self.arguments])
+        before = os.path.exists(self.log_path) and self.log_size()
+        if not self.spawn_until_accepting(
+                [*daemon_command(), "-c", path, *self.arguments]):
+            return False
+        # That was the first of its listeners.
+        log = self.ini()["log"]
+        if "file" not in log and log["level"] in ("notice", "info", "debug"):
+            self.wait_log("serving with", before)
+        return True
 
     def restart(self):
         """Start again on the same port after `stop` or `kill`."""
