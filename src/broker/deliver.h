@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/mailbox.h"
+#include "base/queue.h"
 #include "base/thread.h"
 #include "broker/index.h"
 #include "store/message.h"
@@ -23,6 +24,8 @@ struct session;
 /* A message and who on one worker wants it: mail, or an event of the bus. */
 struct delivery {
 	struct mail mail; /* from the bus: handle is NULL, or does it all */
+	STAILQ_ENTRY(delivery)
+	chosen;                  /* before it is mail, see sharing */
 	struct message *message; /* one reference */
 	uint64_t share;          /* for a member of this share; 0: for all */
 	unsigned hops;           /* so many members could not take it */

@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "broker/home.h"
 #include "broker/promise.h"
+#include "broker/shares.h"
 #include "mqtt/writer.h"
 #include "store/record.h"
 
@@ -132,12 +133,18 @@ put_outgoing(struct home *h, const struct session *s, const struct outgoing *o,
     enum batch_verb verb)
 {
 	struct buf *out = values(h);
+	struct buf share = { 0 };
 	struct queued_record r = { .packet_id = o->packet_id,
 		.qos = o->qos,
 		.retain = o->retain,
 		.released = o->state == OUTGOING_RELEASED };
 
+	if (o->share != 0)
+		shares_filter(h->broker->shares, o->share, &share);
+	if (buf_len(&share) > 0)
+		r.share = buf_slice(&share);
 	record_put_queued(out, &r);
+	buf_fini(&share);
 	if (o->subscription_id != 0)
 		writer_u32(out, o->subscription_id);
 	for (uint32_t i = 1; o->more_ids != NULL && i <= o->more_ids[0]; i++)

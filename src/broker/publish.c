@@ -100,7 +100,11 @@ carry_out(struct home *h, struct message *m, enum ack_policy policy,
     const struct publisher *from, struct pending *p)
 {
 	unsigned result = DELIVER_REACHED;
+	struct chosen chosen;
 
+	/* Before anything is stored: what all of them get may have to wait. */
+	if (!goes_to_nats(h, m))
+		sharing_choose(h, m, p, &chosen);
 	if (!from->is_delivered) {
 		retain(h, m, from->owner);
 		result = spread_message(h, m, p, from->lasts);
@@ -108,7 +112,7 @@ carry_out(struct home *h, struct message *m, enum ack_policy policy,
 	if (p != NULL)
 		p->reached = (result & DELIVER_REACHED) != 0;
 	if (!goes_to_nats(h, m))
-		sharing_publish(h, m, p);
+		sharing_publish(h, &chosen, p);
 	else
 		request_publish(h, m,
 		    p != NULL && p->asked ? policy : ACK_LOCAL,

@@ -21,6 +21,8 @@
 #include "broker/promise.h"
 #include "broker/publish.h"
 #include "broker/registry.h"
+#include "broker/shares.h"
+#include "broker/sharing.h"
 #include "mqtt/reader.h"
 #include "store/record.h"
 #include "store/retained.h"
@@ -41,11 +43,22 @@ struct known {
 	uint64_t left_ms;        /* of the session */
 };
 
+/* What a share's member had that is no more. */
+struct orphan {
+	STAILQ_ENTRY(orphan)
+	entry;
+	struct message *message; /* borrowed from what is known */
+	uint64_t session;
+	uint64_t place;
+	struct slice share; /* behind it */
+};
+
 struct loading {
 	struct broker *broker;
 	struct restored *counts;
 	struct hash sessions;
 	struct hash messages;
+	STAILQ_HEAD(, orphan) orphans;
 	enum record_table table;
 	unsigned next_home;
 	size_t n;     /* records read */
@@ -265,6 +278,37 @@ put_outgoing(struct home *h, struct session *s, struct outgoing *o)
 		outgoing_fini(o);
 }
 
+static void
+add_orphan(struct loading *l, uint64_t session, uint64_t place,
+    struct message *m, struct slice share)
+{
+	struct orphan *o = xmalloc(sizeof(*o) + share.len);
+
+	*o =
+	    (struct orphan){ .message = m, .session = session, .place = place };
+	memcpy(o + 1, share.ptr, share.len);
+	o->share = slice_of(o + 1, share.len);
+	STAILQ_INSERT_TAIL(&l->orphans, o, entry);
+}
+
+/* When all members are there, with all that they have. */
+static void ALONE
+give_away_orphans(struct loading *l)
+{
+	struct orphan *o;
+
+	while ((o = STAILQ_FIRST(&l->orphans)) != NULL) {
+		struct record_key key = record_key_pair(o->session, o->place);
+
+		STAILQ_REMOVE_HEAD(&l->orphans, entry);
+		l->table = RECORD_QUEUED;
+		if (!sharing_adopt(l->broker, o->share, o->message, o->session,
+			o->place))
+			drop(l, record_key_slice(&key), o->message);
+		free(o);
+	}
+}
+
 static int ALONE
 on_queued(void *arg, struct slice key, struct slice value)
 {
@@ -282,10 +326,19 @@ on_queued(void *arg, struct slice key, struct slice value)
 		return -EBADMSG;
 	m->message->stored_refs++;
 	s = find(&l->sessions, id);
+	/* Whose share it was, nobody knows where users have their own. */
+	if (l->broker->options->identity_user)
+		r.share = (struct slice){ 0 };
+	if (s == NULL && r.share.ptr != NULL) {
+		add_orphan(l, id, o.place, m->message, r.share);
+		return 0;
+	}
 	if (s == NULL) {
 		drop(l, key, m->message);
 		return 0;
 	}
+	if (r.share.ptr != NULL)
+		o.share = shares_find(l->broker->shares, 0, r.share);
 	o.message = message_ref(m->message);
 	o.packet_id = r.packet_id;
 	o.qos = r.qos & 3;
@@ -488,6 +541,7 @@ restore_load(struct broker *b, struct store *s, struct restored *out)
 		.counts = out,
 		.start_ms = clock_mono_ms(),
 		.wall_ms = clock_wall_ms() };
+	struct orphan *o;
 	int error;
 
 	b->store = s;
@@ -495,13 +549,19 @@ restore_load(struct broker *b, struct store *s, struct restored *out)
 	l.say_at_ms = l.start_ms + PROGRESS_MS;
 	hash_init(&l.sessions, is_known);
 	hash_init(&l.messages, is_known);
+	STAILQ_INIT(&l.orphans);
 	for (unsigned i = 0; i < b->options->n_workers; i++)
 		home_tick(b->homes[i]);
 	error = load_all(&l);
 	if (error == 0) {
+		give_away_orphans(&l);
 		hash_each(&l.messages, drop_unwanted, &l);
 		hash_each(&l.sessions, start_expiry, &l);
 		restore_flush(b);
+	}
+	while ((o = STAILQ_FIRST(&l.orphans)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l.orphans, entry);
+		free(o);
 	}
 	forget_all(&l.sessions);
 	forget_all(&l.messages);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/hash.h"
 #include "base/xalloc.h"
 
@@ -268,6 +267,32 @@ shares_pick(struct shares *s, uint64_t share, uint64_t avoid, bool away,
 	}
 	pthread_mutex_unlock(&s->lock);
 	return found;
+}
+
+uint64_t
+shares_find(struct shares *s, uint32_t link, struct slice full)
+{
+	const struct share *sh;
+	uint64_t number;
+
+	pthread_mutex_lock(&s->lock);
+	sh = find(s, link, full);
+	number = sh != NULL ? sh->number : 0;
+	pthread_mutex_unlock(&s->lock);
+	return number;
+}
+
+void
+shares_filter(struct shares *s, uint64_t share, struct buf *out)
+{
+	const struct share *sh;
+
+	pthread_mutex_lock(&s->lock);
+	sh = find_number(s, share);
+	if (sh != NULL)
+		buf_append(out, sh->key + sizeof(uint32_t),
+		    sh->key_len - sizeof(uint32_t));
+	pthread_mutex_unlock(&s->lock);
 }
 
 void

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "broker/index.h"
 
@@ -45,6 +46,10 @@ void shares_set_online(struct shares *s, uint32_t link, struct slice full,
  */
 enum shares_found shares_pick(struct shares *s, uint64_t share, uint64_t avoid,
     bool away, struct subscriber *out);
+/* Its number, 0: there is none. */
+uint64_t shares_find(struct shares *s, uint32_t link, struct slice full);
+/* Append its whole Topic Filter; nothing when there is no such share. */
+void shares_filter(struct shares *s, uint64_t share, struct buf *out);
 /* The shares whose filters match: the `session` of each is its number. */
 void shares_match(struct shares *s, struct slice topic, struct matches *out);
 /* How many there are, and members of them. */

@@ -81,6 +81,7 @@ delivery_like(const struct delivery *d, const struct subscriber *to,
 	next->share = d->share;
 	next->hops = hops;
 	next->token = d->token;
+	next->held = d->held;
 	next->wants_word = d->wants_word;
 	next->from_session = d->from_session;
 	next->from_place = d->from_place;
@@ -171,7 +172,10 @@ conclude(struct home *h, const struct delivery *d, bool is_taken)
 	lasting_end_handed_over(h, d->from_session, d->from_place, d->message);
 	if (!d->wants_word)
 		return;
-	promise_flush(h);
+	if (d->held != 0)
+		promise_hold(h, d->held);
+	else
+		promise_flush(h);
 	spread_tell(h, d->token, is_taken, true);
 }
 
@@ -190,6 +194,8 @@ sharing_deliver(struct home *h, const struct delivery *d)
 	if (s == NULL && d->hops < MAX_HOPS &&
 	    try_another(h, d, to->session, true, MAX_HOPS))
 		return;
+	if (d->held != 0)
+		promise_flush(h);
 	lasts = deliver_is_lasting(d->message, to, 1);
 	if (lasts)
 		answer_owe(d->message, 1);
@@ -204,24 +210,44 @@ sharing_deliver(struct home *h, const struct delivery *d)
 	conclude(h, d, (result & DELIVER_TAKEN) != 0);
 }
 
+/*
+ * Whoever gets it in the end may be one that lasts: where there is a store,
+ * all of them send word.
+ */
 void
-sharing_publish(struct home *h, struct message *m, struct pending *p)
+sharing_choose(struct home *h, struct message *m, struct pending *p,
+    struct chosen *out)
 {
 	struct matches *found = &h->matches;
 	struct delivery d = { .message = m };
+	struct delivery *next;
 	struct subscriber to;
 
+	STAILQ_INIT(out);
+	d.wants_word = p != NULL && m->qos > 0 && promise_is_kept(h);
+	d.token = d.wants_word ? p->token : 0;
 	shares_match(h->broker->shares, message_topic(m), found);
 	for (size_t i = 0; i < found->n; i++) {
 		d.share = found->items[i].session;
 		if (shares_pick(h->broker->shares, d.share, 0, true, &to) ==
 		    SHARES_NONE)
 			continue;
-		d.wants_word = p != NULL && deliver_is_lasting(m, &to, 1);
-		d.token = d.wants_word ? p->token : 0;
+		next = delivery_like(&d, &to, 0);
+		STAILQ_INSERT_TAIL(out, next, chosen);
 		if (d.wants_word)
 			p->n_owed++;
-		pass_on(h, delivery_like(&d, &to, 0));
+	}
+}
+
+void
+sharing_publish(struct home *h, struct chosen *chosen, const struct pending *p)
+{
+	struct delivery *d;
+
+	while ((d = STAILQ_FIRST(chosen)) != NULL) {
+		STAILQ_REMOVE_HEAD(chosen, chosen);
+		d->held = p != NULL && p->holds ? p->token : 0;
+		pass_on(h, d);
 	}
 }
 
@@ -318,4 +344,25 @@ sharing_give_back(struct home *h, struct session *s, bool ends)
 	home_count_queued(h, -(int)s->backlog.n, s->backlog_bytes);
 	give_back_waiting(h, s, ends);
 	home_count_queued(h, (int)s->backlog.n, s->backlog_bytes);
+}
+
+/* --- from a member that was lost with the process ------------------------ */
+
+bool
+sharing_adopt(struct broker *b, struct slice full, struct message *m,
+    uint64_t from_session, uint64_t from_place)
+{
+	struct delivery d = { .message = m,
+		.share = shares_find(b->shares, 0, full),
+		.from_session = from_session,
+		.from_place = from_place };
+	struct delivery *to_one;
+	struct subscriber to;
+
+	if (shares_pick(b->shares, d.share, 0, true, &to) == SHARES_NONE)
+		return false;
+	to_one = delivery_like(&d, &to, MAX_HOPS);
+	sharing_deliver(b->homes[slots_tag(to.session)], to_one);
+	delivery_free(to_one);
+	return true;
 }

@@ -31,15 +31,19 @@ uint64_t sharing_leave(struct home *h, const struct session *s,
 void sharing_set_online(struct home *h, const struct session *s,
     bool online) WORKER_THREAD;
 
-/*
- * A message that came for this share, from NATS (in its thread), or from a
- * client on a topic that NATS has no subject for; `p` (may be NULL) then hears
- * of members that are to store it.
- */
+/* A message that came for this share from NATS. */
 void sharing_on_message(struct broker *b, uint32_t link, uint64_t share,
     struct message *m) NATS_THREAD;
-void sharing_publish(struct home *h, struct message *m,
-    struct pending *p) WORKER_THREAD;
+/*
+ * From a client, on a topic that NATS has no subject for: who is to get it?
+ * `p` (may be NULL) hears of each of them: publish_stored. Nothing is on its
+ * way before sharing_publish, which takes what was chosen.
+ */
+STAILQ_HEAD(chosen, delivery);
+void sharing_choose(struct home *h, struct message *m, struct pending *p,
+    struct chosen *out) WORKER_THREAD;
+void sharing_publish(struct home *h, struct chosen *chosen,
+    const struct pending *p) WORKER_THREAD;
 /* It has come to the home of the member that was chosen. */
 void sharing_deliver(struct home *h, const struct delivery *d) WORKER_THREAD;
 
@@ -49,3 +53,9 @@ void sharing_deliver(struct home *h, const struct delivery *d) WORKER_THREAD;
  */
 void sharing_give_back(struct home *h, struct session *s,
     bool ends) WORKER_THREAD;
+/*
+ * At start: somebody else gets what the session of this record would have
+ * had, which ended while it was passed on. False when nobody is there.
+ */
+bool sharing_adopt(struct broker *b, struct slice full, struct message *m,
+    uint64_t from_session, uint64_t from_place) ALONE;

@@ -160,7 +160,7 @@ spread_message(struct home *h, struct message *m, struct pending *p, bool lasts)
 	to = match_memo_find(&h->match_memos, h->broker->index,
 	    message_topic(m), &h->matches);
 	if (p != NULL)
-		p->n_owed = n_owing(h, m, to);
+		p->n_owed += n_owing(h, m, to);
 	if (p != NULL && p->n_owed > 0 && lasts && m->qos == 2) {
 		p->holds = true;
 		promise_flush(h);

@@ -156,6 +156,8 @@ dump_queued(json_t *o, struct slice key, struct slice value)
 	set_number(o, "message", r.message);
 	set_number(o, "qos", r.qos);
 	set_number(o, "packet_id", r.packet_id);
+	if (r.share.ptr != NULL)
+		json_object_set_new(o, "share", json_of_text(r.share));
 	set_flag(o, "retain", r.retain);
 	set_flag(o, "released", r.released);
 	return true;

@@ -22,6 +22,7 @@
 #define FLAG_NO_LOCAL 0x04u
 #define FLAG_RETAIN   0x08u
 #define FLAG_RELEASED 0x10u
+#define FLAG_SHARE    0x20u
 
 static const char *const names[RECORD_TABLES] = {
 	[RECORD_META] = "meta",
@@ -239,8 +240,11 @@ record_put_queued(struct buf *out, const struct queued_record *r)
 {
 	writer_u8(out,
 	    (uint8_t)(r->qos | (r->retain ? FLAG_RETAIN : 0) |
-		(r->released ? FLAG_RELEASED : 0)));
+		(r->released ? FLAG_RELEASED : 0) |
+		(r->share.ptr != NULL ? FLAG_SHARE : 0)));
 	writer_u16(out, r->packet_id);
+	if (r->share.ptr != NULL)
+		writer_string(out, r->share);
 	buf_append_slice(out, r->ids);
 }
 
@@ -256,6 +260,8 @@ record_get_queued(struct slice value, struct queued_record *out)
 	out->retain = (flags & FLAG_RETAIN) != 0;
 	out->released = (flags & FLAG_RELEASED) != 0;
 	out->packet_id = reader_u16(&r);
+	out->share =
+	    (flags & FLAG_SHARE) != 0 ? reader_binary(&r) : (struct slice){ 0 };
 	out->ids = reader_rest(&r);
 	return !r.bad && out->ids.len % 4 == 0 && out->qos < 3 &&
 	    (!out->released || (out->qos == 2 && out->packet_id != 0));

@@ -22,7 +22,8 @@
 #include "base/buf.h"
 #include "store/message.h"
 
-#define RECORD_FORMAT 1
+/* 1, which is read as well, had no `share` and no Wills of present clients. */
+#define RECORD_FORMAT 2
 
 enum record_table {
 	RECORD_META,
@@ -81,8 +82,9 @@ struct queued_record {
 	uint16_t packet_id; /* 0: not sent yet */
 	uint8_t qos;
 	bool retain;
-	bool released;    /* PUBREC has come */
-	struct slice ids; /* Subscription Identifiers, four bytes each */
+	bool released;      /* PUBREC has come */
+	struct slice share; /* the Shared Subscription's filter; ptr NULL */
+	struct slice ids;   /* Subscription Identifiers, four bytes each */
 };
 
 /* A QoS 2 message from a client that awaits its PUBREL. */

@@ -163,14 +163,37 @@ puts_key(const struct batch *b, const struct batch_op *op)
 
 /* The batch that is held and brings the record that this changes, or NULL. */
 static struct batch *
-find_held(struct store *s, unsigned stream, const struct batch_op *op)
+find_held(struct store *s, const struct batch_op *op)
 {
 	struct batch *b;
 
 	TAILQ_FOREACH(b, &s->held, entry)
-		if (b->stream == stream && puts_key(b, op))
+		if (puts_key(b, op))
 			return b;
 	return NULL;
+}
+
+/* The new record of this message, too, where one session gave it to another. */
+static size_t STORE_THREAD
+move_with_message(struct batch *b, size_t i, struct batch *held)
+{
+	const struct message *m = b->ops[i].message;
+	bool is_handed_over = held->stream != b->stream;
+	size_t n = 0;
+
+	for (size_t at = 0; is_handed_over && at < i - n;) {
+		const struct batch_op *op = &b->ops[at];
+
+		if (op->verb == BATCH_PUT && op->table == RECORD_QUEUED &&
+		    op->message == m) {
+			batch_move(b, at, held);
+			n++;
+		} else {
+			at++;
+		}
+	}
+	batch_move(b, i - n, held);
+	return i - n;
 }
 
 /*
@@ -185,9 +208,9 @@ defer(struct store *s, struct batch *b)
 
 		if (b->ops[i].table == RECORD_QUEUED &&
 		    b->ops[i].verb != BATCH_PUT)
-			held = find_held(s, b->stream, &b->ops[i]);
+			held = find_held(s, &b->ops[i]);
 		if (held != NULL)
-			batch_move(b, i, held);
+			i = move_with_message(b, i, held);
 		else
 			i++;
 	}

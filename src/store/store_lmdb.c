@@ -566,7 +566,7 @@ open_tables(struct store_lmdb *l, bool read_only)
 }
 
 static int
-check_format(struct store_lmdb *l)
+check_format(struct store_lmdb *l, bool read_only)
 {
 	struct buf format = { 0 };
 	char number[16];
@@ -575,7 +575,11 @@ check_format(struct store_lmdb *l)
 	(void)snprintf(number, sizeof(number), "%d", RECORD_FORMAT);
 	if (!store_lmdb_get_meta(l, "format", &format))
 		error = -EBADMSG;
-	else if (!slice_eq(buf_slice(&format), slice_str(number)))
+	else if (slice_eq(buf_slice(&format), SLICE("1")) && !read_only)
+		/* What it lacks may be added from now on. */
+		error = store_lmdb_put_meta(l, "format", slice_str(number));
+	else if (!slice_eq(buf_slice(&format), slice_str(number)) &&
+	    !slice_eq(buf_slice(&format), SLICE("1")))
 		error = -EPROTO;
 	buf_fini(&format);
 	return error;
@@ -637,7 +641,7 @@ open_file(const struct store_lmdb_options *o, struct store_lmdb **out)
 	if (error == 0)
 		error = open_tables(l, o->read_only);
 	if (error == 0)
-		error = check_format(l);
+		error = check_format(l, o->read_only);
 	if (error == 0)
 		error = find_next_message(l);
 	if (error != 0) {

@@ -100,6 +100,15 @@ stored_node_with(const struct broker_options *o)
 }
 
 struct node *
+stored_node_alone(const struct broker_options *o)
+{
+	struct node *n = node_new_alone(o);
+
+	load(n);
+	return n;
+}
+
+struct node *
 stored_node(void)
 {
 	struct broker_options o = node_options();
@@ -141,10 +150,12 @@ begin_again(struct node **n)
 {
 	struct broker_options o = (*n)->options;
 
+	bool is_alone = (*n)->broker->bus == NULL;
+
 	node_free(n);
 	atomic_store(&loses, false);
 	atomic_store(&stops, false);
-	*n = stored_node_with(&o);
+	*n = is_alone ? stored_node_alone(&o) : stored_node_with(&o);
 }
 
 void

@@ -13,6 +13,8 @@
 /* A node with two homes and node_options. */
 struct node *stored_node(void);
 struct node *stored_node_with(const struct broker_options *o);
+/* Without NATS. */
+struct node *stored_node_alone(const struct broker_options *o);
 
 /* From now on nothing more gets to the disk, and node_run does not wait. */
 void stored_stop_disk(void);

@@ -232,6 +232,82 @@ Test(restore, loses_no_message_between_members_of_a_share)
 	}
 }
 
+/* Nobody knows it under its name any more, but what it had is there. */
+Test(restore, loses_no_message_of_a_share_whose_member_ends)
+{
+	for (unsigned turns = 0; turns < 4; turns++) {
+		struct node *n = stored_node();
+		struct device *lost = member(n, 0, "lost"), *other;
+		struct message *m = node_message("a", "a", "", 1, "x");
+		unsigned found = 0;
+
+		sharing_on_message(n->broker, 0, 1, m);
+		message_unref(&m);
+		node_run(n);
+		cr_expect_eq(device_skip(lost), 1);
+		other = member(n, 1, "other");
+		device_hang_up(other);
+		/* A Clean Session ends the one before it. */
+		device_put(lost, "e0 []");
+		lost = device_new(n, 0);
+		device_put(lost, "10 [<MQTT> 04 02 0000 <lost>]");
+		for (unsigned i = 0; i < turns; i++)
+			node_turn(n, i % 2);
+		stored_sync(n);
+		stored_crash(&n);
+		if (registry_len(n->broker->registry) == 2) {
+			lost = comes_back(n, "lost");
+			found += device_skip(lost);
+		}
+		other = comes_back(n, "other");
+		found += device_skip(other);
+		cr_expect_eq(found, 1, "%u times after %u turns", found, turns);
+		node_free(&n);
+		stored_begin_empty();
+	}
+}
+
+/* What waited for a member can go to another one after a start as before. */
+Test(restore, lets_others_have_what_a_member_of_a_share_had)
+{
+	struct node *n = stored_node();
+	struct device *first = member(n, 0, "first"), *second;
+	struct message *m = node_message("a", "a", "", 1, "x");
+
+	sharing_on_message(n->broker, 0, 1, m);
+	message_unref(&m);
+	node_run(n);
+	cr_expect_eq(device_skip(first), 1);
+	second = member(n, 1, "second");
+	device_hang_up(second);
+	stored_crash(&n);
+	second = comes_back(n, "second");
+	device_hears_nothing(second);
+	first = device_online(n, 0, MQTT_V311, "first", true);
+	device_hears(second, "PUBLISH qos=1 packet_id=1 topic=a payload=x");
+	device_hears_nothing(first);
+	node_free(&n);
+}
+
+/* Without members nobody is to have it, and nothing is left behind. */
+Test(restore, drops_what_a_share_without_members_had)
+{
+	struct node *n = stored_node();
+	struct device *only = member(n, 0, "only");
+	struct message *m = node_message("a", "a", "", 1, "x");
+
+	sharing_on_message(n->broker, 0, 1, m);
+	message_unref(&m);
+	node_run(n);
+	device_hang_up(only);
+	device_online(n, 0, MQTT_V311, "only", true);
+	stored_crash(&n);
+	cr_expect_eq(registry_len(n->broker->registry), 0);
+	cr_expect_eq(store_count(n->broker->store, RECORD_QUEUED), 0);
+	cr_expect_eq(store_count(n->broker->store, RECORD_MESSAGE), 0);
+	node_free(&n);
+}
+
 Test(restore, does_not_answer_nats_for_an_earlier_life)
 {
 	struct node *n = stored_node();
@@ -343,6 +419,49 @@ Test(restore, has_all_of_a_qos_2_message_or_nothing)
 		n1 += device_skip(s1);
 		cr_expect_eq(n0, 1, "%u turns: %zu", turns, n0);
 		cr_expect_eq(n1, 1, "%u turns: %zu", turns, n1);
+		node_free(&n);
+		stored_begin_empty();
+	}
+	cr_expect_gt(n_none, 0);
+	cr_expect_gt(n_all, 0);
+}
+
+/* The same for a member of a share, who may be at home anywhere. */
+Test(restore, has_a_qos_2_message_for_a_share_once)
+{
+	unsigned n_none = 0, n_all = 0;
+
+	for (unsigned i = 0; i < 24; i++) {
+		struct broker_options o = node_options();
+		struct node *n = stored_node_alone(&o);
+		struct device *s = device_online(n, i % 2, MQTT_V5, "s", false);
+		struct device *all = device_online(n, 0, MQTT_V5, "all", false);
+		struct device *d = device_online(n, 0, MQTT_V5, "d", false);
+		size_t n_share, n_plain;
+
+		device_subscribe(s, "$share/g/a", 2);
+		device_subscribe(all, "a", 2);
+		device_put(d, "34 [<a> 0007 [] 'x']");
+		for (unsigned turn = 0; turn < i / 2; turn++) {
+			node_turn(n, turn % 2);
+			stored_sync(n);
+		}
+		stored_crash(&n);
+		d = comes_back(n, "d");
+		s = comes_back(n, "s");
+		all = comes_back(n, "all");
+		n_share = device_skip(s);
+		n_plain = device_skip(all);
+		cr_expect_eq(n_share, n_plain, "%u: %zu and %zu", i, n_share,
+		    n_plain);
+		n_none += n_share == 0;
+		n_all += n_share == 1;
+		device_say(d, "3c [<a> 0007 [] 'x']");
+		device_hears(d, "PUBREC packet_id=7 reason=0x00");
+		n_share += device_skip(s);
+		n_plain += device_skip(all);
+		cr_expect_eq(n_share, 1, "%u: %zu", i, n_share);
+		cr_expect_eq(n_plain, 1, "%u: %zu", i, n_plain);
 		node_free(&n);
 		stored_begin_empty();
 	}

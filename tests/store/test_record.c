@@ -149,6 +149,14 @@ Test(record, queued_messages_are_read_back)
 	cr_expect_eq(out.packet_id, 65535);
 	cr_expect_eq(out.qos, 2);
 	cr_expect(out.retain && out.released);
+	cr_expect_null(out.share.ptr);
+	cr_expect(slice_eq(out.ids, in.ids));
+	buf_reset(&b);
+	in.share = SLICE("$share/g/a");
+	record_put_message_id(&b, 99);
+	record_put_queued(&b, &in);
+	cr_assert(record_get_queued(buf_slice(&b), &out));
+	cr_expect(slice_eq(out.share, in.share));
 	cr_expect(slice_eq(out.ids, in.ids));
 	buf_fini(&b);
 }

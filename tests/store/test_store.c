@@ -191,6 +191,31 @@ Test(store, keeps_changes_of_what_is_held_behind_it)
 	close_store();
 }
 
+/* What the other session has then is held with it: both, or neither. */
+Test(store, keeps_a_message_held_that_another_session_was_given)
+{
+	struct batch *closing = batch_new();
+	struct batch *given = batch_new();
+	struct message_parts parts = { .topic = SLICE("a") };
+	struct message *m = message_new(&parts);
+
+	batch_add(given, BATCH_PUT, RECORD_QUEUED, record_key_pair(8, 3), NULL);
+	batch_add(given, BATCH_PUT, RECORD_QUEUED, record_key_pair(8, 4), m);
+	batch_add(given, BATCH_DELETE, RECORD_QUEUED, record_key_pair(9, 1), m);
+	message_unref(&m);
+	open_and_start();
+	post(1, batch_on_queue(BATCH_PUT, 1), 55);
+	post(0, given, 0);
+	await(0, 1);
+	cr_expect_not_null(strstr(text(), "q8.3"), "%s", text());
+	cr_expect_null(strstr(text(), "q8.4"), "%s", text());
+	close_held(closing, 55);
+	post(0, closing, 0);
+	await(1, 1);
+	cr_expect_not_null(strstr(text(), "q9.1 q8.4 -q9.1 "), "%s", text());
+	close_store();
+}
+
 Test(store, ends_without_what_is_still_held)
 {
 	open_and_start();

@@ -310,9 +310,22 @@ Test(store_lmdb, notes_are_kept)
 Test(store_lmdb, refuses_what_another_version_has_written)
 {
 	open_lmdb();
-	cr_assert_eq(store_lmdb_put_meta(l, "format", SLICE("2")), 0);
+	cr_assert_eq(store_lmdb_put_meta(l, "format", SLICE("3")), 0);
 	close_lmdb();
 	cr_expect_eq(try_open((size_t)16 << 20), -EPROTO);
+}
+
+Test(store_lmdb, goes_on_with_the_format_before)
+{
+	struct buf b = { 0 };
+
+	open_lmdb();
+	cr_assert_eq(store_lmdb_put_meta(l, "format", SLICE("1")), 0);
+	reopen_lmdb();
+	cr_assert(store_lmdb_get_meta(l, "format", &b));
+	cr_expect(slice_eq(buf_slice(&b), SLICE("2")));
+	buf_fini(&b);
+	close_lmdb();
 }
 
 Test(store_lmdb, refuses_what_is_no_store)
