@@ -152,6 +152,16 @@ give_back_link(struct client *c)
 	c->has_link = false;
 }
 
+uint64_t
+client_take_stored_will(struct client *c)
+{
+	uint64_t id = c->extras != NULL ? c->extras->stored_will : 0;
+
+	if (id != 0)
+		c->extras->stored_will = 0;
+	return id;
+}
+
 struct client_extras *
 client_extras(struct client *c)
 {

@@ -47,6 +47,7 @@ struct client_extras {
 	char **taken; /* its topics, [alias - 1]; NULL: none, or not set */
 	struct topic_aliases *given; /* ours; NULL: none */
 	struct rate *rate;           /* NULL: as fast as it likes */
+	uint64_t stored_will;        /* in the store; 0: not there */
 	/* What was dropped or queued for it since it has taken all. */
 	uint64_t behind_bytes;
 };
@@ -163,6 +164,9 @@ void client_end(struct client *c, bool with_will,
 /* A log line about this client: number, identifier, address, then the text. */
 void client_log(const struct client *c, enum log_level level, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
+
+/* The Will is no longer the client's: its number in the store, or 0. */
+uint64_t client_take_stored_will(struct client *c) WORKER_THREAD;
 
 /* Made if there are none yet. */
 struct client_extras *client_extras(struct client *c) WORKER_THREAD;

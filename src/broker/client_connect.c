@@ -21,16 +21,13 @@
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/life.h"
-#include "broker/limit.h"
 #include "broker/presence.h"
 #include "broker/promise.h"
 #include "broker/rate.h"
 #include "broker/registry.h"
 #include "broker/rights.h"
 #include "broker/sharing.h"
-#include "broker/topics.h"
 #include "mqtt/writer.h"
-#include "topic/topic.h"
 
 #define ASSIGNED_ID_LEN 22
 
@@ -91,30 +88,6 @@ speaks(const struct client *c, uint8_t version)
 	return (c->rules->protocols >> version & 1) != 0;
 }
 
-static enum mqtt_reason WORKER_THREAD
-check_will(struct client *c, const struct packet_connect *p, const char **why)
-{
-	enum mqtt_reason rc;
-
-	if (!p->has_will)
-		return MQTT_RC_SUCCESS;
-	if (!topic_valid(p->will_topic)) {
-		*why = "the Will Topic is not valid";
-		return MQTT_RC_TOPIC_NAME_INVALID;
-	}
-	rc = limit_check_topic(c, p->will_topic, why);
-	if (rc == MQTT_RC_SUCCESS)
-		rc = rules_check_message(c->rules, p->will_qos, p->will_retain,
-		    why);
-	if (rc == MQTT_RC_SUCCESS)
-		rc = topics_check_payload(c->home, &p->will_properties,
-		    p->will_payload, why);
-	if (rc != MQTT_RC_SUCCESS)
-		return rc;
-	return topics_check_publish(c->home, p->will_topic, p->will_payload.len,
-	    why);
-}
-
 /* v5 [MQTT-3.1.3-5] [MQTT-3.1.3-8], v3.1.1 [MQTT-3.1.3-5] [MQTT-3.1.3-9] */
 static enum mqtt_reason WORKER_THREAD
 check_client_id(const struct client *c, const struct packet_connect *p,
@@ -153,7 +126,7 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 	enum mqtt_reason rc = check_client_id(c, p, why);
 
 	if (rc == MQTT_RC_SUCCESS)
-		rc = check_will(c, p, why);
+		rc = connecting_check_will(c, p, why);
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
 	if (c->is_authenticated && p->has_user_name &&
@@ -273,67 +246,6 @@ wanted_expiry(const struct client *c, const struct packet_connect *p)
 	if (properties_has(&p->properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL))
 		expiry = p->properties.session_expiry_interval;
 	return expiry < max ? expiry : max;
-}
-
-/* The properties of a Will that travel with its message. */
-static void
-will_properties(struct home *h, const struct properties *props)
-{
-	struct slice rest = props->raw;
-	struct property one;
-
-	buf_reset(&h->scratch);
-	while (property_next(&rest, &one)) {
-		switch (one.id) {
-		case MQTT_PROP_PAYLOAD_FORMAT_INDICATOR:
-			property_put_byte(&h->scratch, one.id,
-			    (uint8_t)one.number);
-			break;
-		case MQTT_PROP_CONTENT_TYPE:
-		case MQTT_PROP_RESPONSE_TOPIC:
-		case MQTT_PROP_CORRELATION_DATA:
-			property_put_slice(&h->scratch, one.id, one.value);
-			break;
-		case MQTT_PROP_USER_PROPERTY:
-			property_put_user(&h->scratch, one.name, one.value);
-			break;
-		default:
-			break;
-		}
-	}
-}
-
-/*
- * v5 [MQTT-3.1.2-7] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.3-10], v3.1.1
- * [MQTT-3.1.2-8] [MQTT-3.1.2-12] [MQTT-3.1.2-16] [MQTT-3.1.2-17]
- */
-static void WORKER_THREAD
-take_will(struct client *c, const struct packet_connect *p)
-{
-	struct home *h = c->home;
-	const struct properties *props = &p->will_properties;
-	struct message_parts parts = { .topic = p->will_topic,
-		.payload = p->will_payload,
-		.qos = p->will_qos,
-		.retain = p->will_retain,
-		.publisher = c->session->handle };
-	const char *why;
-
-	if (!p->has_will ||
-	    topics_check_publish(h, p->will_topic, p->will_payload.len, &why) !=
-		MQTT_RC_SUCCESS)
-		return;
-	parts.subject = buf_slice(&h->subject);
-	will_properties(h, props);
-	parts.properties = buf_slice(&h->scratch);
-	c->will_expiry_s = MQTT_EXPIRY_NEVER;
-	if (properties_has(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL))
-		c->will_expiry_s = props->message_expiry_interval;
-	if (properties_has(props, MQTT_PROP_WILL_DELAY_INTERVAL))
-		c->will_delay_s = props->will_delay_interval;
-	if (h->broker->options->send_client_id)
-		parts.client_id = session_client_id(c->session);
-	c->will = message_new(&parts);
 }
 
 /* v3.1.1 [MQTT-3.1.4-2]: the one that is here goes. v5 [MQTT-3.1.4-3] */
@@ -497,7 +409,7 @@ go_online(struct client *c, const struct packet_connect *p,
 		return;
 	}
 	take_keep_alive(c, p);
-	take_will(c, p);
+	connecting_take_will(c, p);
 	rate_start(c);
 	props = connack_properties(c, p, assigned);
 	if (!connack_fits(c, props)) {

@@ -193,6 +193,22 @@ answer(struct client *c, unsigned type, uint16_t packet_id, struct slice codes,
 	return true;
 }
 
+/* The subscriptions, and with a session that lasts what is retained now. */
+static uint64_t WORKER_THREAD
+promised(struct client *c, const struct pending_subscribe *ps)
+{
+	struct home *h = c->home;
+	const struct session *s = c->session;
+	bool wants_any = false;
+
+	for (size_t i = 0; i < ps->n_wanted; i++)
+		wants_any |= ps->wanted[i].retained && ps->wanted[i].qos > 0;
+	if (s->stored_id == 0 || !wants_any ||
+	    retained_count(broker_retained(h->broker, s->owner)) == 0)
+		return ps->promised;
+	return promise_all(h);
+}
+
 /*
  * v5 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6], v3.1.1
  * [MQTT-3.9.3-1]
@@ -208,7 +224,7 @@ finish(struct home *h, struct pending_subscribe *ps)
 		if (is_denied(&ps->wanted[i]))
 			refuse_denied(h, s, ps, &ps->wanted[i]);
 	if (c != NULL && s->epoch == ps->epoch) {
-		promise_gate(c, ps->promised);
+		promise_gate(c, promised(c, ps));
 		/* v3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] */
 		is_answered = answer(c, MQTT_SUBACK, ps->p.packet_id,
 		    buf_slice(&ps->codes), ps->why);

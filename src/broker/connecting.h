@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * connecting - what the files of a CONNECT share: client_connect begins and
- * ends it, client_login finds out who it is.
+ * ends it, client_login finds out who it is, client_will keeps its Will.
  */
 #pragma once
 
@@ -29,3 +29,10 @@ bool
 connecting_login(struct client *c, const struct frame *f,
     const struct packet_connect *p) WORKER_THREAD
 MUST_CHECK;
+
+/* client_will: is the Will of this CONNECT one that may be? `*why` when not. */
+enum mqtt_reason connecting_check_will(struct client *c,
+    const struct packet_connect *p, const char **why) WORKER_THREAD;
+/* It is the client's from now on, who has a session. */
+void connecting_take_will(struct client *c,
+    const struct packet_connect *p) WORKER_THREAD;

@@ -16,6 +16,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "broker/delivering.h"
 #include "broker/home.h"
 #include "broker/lasting.h"
 #include "broker/limit.h"
@@ -23,17 +24,6 @@
 #include "broker/rights.h"
 #include "broker/write.h"
 #include "mqtt/packet.h"
-
-/* Retained messages of one new subscription, on their way to the client. */
-struct feed {
-	TAILQ_ENTRY(feed)
-	entry;
-	struct message **messages;
-	size_t n;
-	size_t sent;
-	uint32_t subscription_id;
-	uint8_t qos;
-};
 
 /* How one session wants one message, all its matching filters together. */
 struct wish {
@@ -93,9 +83,8 @@ can_send_acknowledged(const struct client *c)
 	return f->n - f->n_again < c->send_max && !output_is_full(c);
 }
 
-/* Something was lost: say whose, once a second at most. */
-static void
-log_drop(const struct session *s, const char *why)
+void
+delivering_log_drop(const struct session *s, const char *why)
 {
 	static struct log_limit limit;
 	unsigned long held;
@@ -219,9 +208,8 @@ taken(const struct session *s, const struct outgoing *o)
 	return DELIVER_TAKEN | (s->stored_id != 0 ? DELIVER_STORED : 0);
 }
 
-/* Those of the listener that its client came through, while it is there. */
-static struct session_limits
-queue_limits(const struct home *h, const struct session *s)
+struct session_limits
+delivering_queue_limits(const struct home *h, const struct session *s)
 {
 	struct session_limits l = h->broker->options->queue;
 
@@ -250,7 +238,7 @@ drop(struct home *h, struct session *s, struct outgoing *o)
 static unsigned WORKER_THREAD
 queue(struct home *h, struct session *s, struct outgoing *o)
 {
-	struct session_limits limits = queue_limits(h, s);
+	struct session_limits limits = delivering_queue_limits(h, s);
 
 	if (limit_all_queued(h, s, message_size(o->message))) {
 		drop(h, s, o);
@@ -314,7 +302,7 @@ is_too_much(struct home *h, const struct session *s, const struct message *m)
 	if (s->stored_id == 0 || !m->from_nats || !promise_lacks_room(h))
 		return false;
 	home_count(h, dropped_queue);
-	log_drop(s, "there is no room in the store");
+	delivering_log_drop(s, "there is no room in the store");
 	return true;
 }
 
@@ -400,9 +388,8 @@ deliver(struct home *h, struct message *m, uint32_t link,
 	return result;
 }
 
-/* Send, or drop, one that waited; what it refers to is given away. */
-static void WORKER_THREAD
-send_waiting(struct client *c, struct outgoing *o)
+void
+delivering_send(struct client *c, struct outgoing *o)
 {
 	struct home *h = c->home;
 
@@ -422,47 +409,10 @@ send_waiting(struct client *c, struct outgoing *o)
 	}
 }
 
-static bool
-may_send(const struct client *c, uint8_t qos)
+bool
+delivering_may_send(const struct client *c, uint8_t qos)
 {
 	return qos > 0 ? can_send_acknowledged(c) : !output_is_full(c);
-}
-
-static void
-feed_free(struct feed *f)
-{
-	for (size_t i = f->sent; i < f->n; i++)
-		message_unref(&f->messages[i]);
-	free(f->messages);
-	free(f);
-}
-
-/* The i-th of a feed as it goes out; it takes the reference over. */
-static struct outgoing
-feed_at(const struct feed *f, size_t i)
-{
-	struct message *m = f->messages[i];
-
-	return (struct outgoing){ .message = m,
-		.qos = m->qos < f->qos ? m->qos : f->qos,
-		.retain = true, /* v3.1.1 [MQTT-3.3.1-8] */
-		.subscription_id = f->subscription_id };
-}
-
-/* False when the feed could not be sent to its end. */
-static bool WORKER_THREAD
-pump_feed(struct client *c, struct feed *f)
-{
-	while (f->sent < f->n) {
-		struct outgoing o = feed_at(f, f->sent);
-
-		if (!may_send(c, o.qos))
-			return false;
-		f->sent++;
-		c->n_feeding--;
-		send_waiting(c, &o);
-	}
-	return true;
 }
 
 /*
@@ -492,20 +442,6 @@ pump_again(struct client *c)
 	return true;
 }
 
-static bool WORKER_THREAD
-pump_feeds(struct client *c)
-{
-	struct feed *f;
-
-	while ((f = TAILQ_FIRST(&c->feeds)) != NULL) {
-		if (!pump_feed(c, f))
-			return false;
-		TAILQ_REMOVE(&c->feeds, f, entry);
-		feed_free(f);
-	}
-	return true;
-}
-
 void
 deliver_pump(struct client *c)
 {
@@ -513,13 +449,13 @@ deliver_pump(struct client *c)
 	struct outgoing o;
 
 	assert(c->state == CLIENT_ONLINE);
-	if (!pump_again(c) || !pump_feeds(c))
+	if (!pump_again(c) || !delivering_feeds(c))
 		return;
 	while (s->backlog.n > 0 &&
-	    may_send(c, outbox_at(&s->backlog, 0)->qos) &&
+	    delivering_may_send(c, outbox_at(&s->backlog, 0)->qos) &&
 	    session_dequeue(s, &o)) {
 		home_count_queued(c->home, -1, message_size(o.message));
-		send_waiting(c, &o);
+		delivering_send(c, &o);
 	}
 }
 
@@ -542,61 +478,6 @@ deliver_resume(struct client *c)
 	inflight_reconnect(&c->session->inflight);
 	inflight_each(&c->session->inflight, release_again, c);
 	deliver_pump(c);
-}
-
-void
-deliver_retained(struct client *c, struct message **messages, size_t n,
-    uint8_t qos, uint32_t subscription_id, size_t max)
-{
-	struct feed *f = xcalloc(1, sizeof(*f));
-
-	f->messages = messages;
-	f->n = n;
-	f->qos = qos;
-	f->subscription_id = subscription_id;
-	if (c->n_feeding + n > max) {
-		home_count_n(c->home, dropped_queue, n);
-		log_drop(c->session, "too much that is retained waits for it");
-		feed_free(f);
-		return;
-	}
-	TAILQ_INSERT_TAIL(&c->feeds, f, entry);
-	c->n_feeding += n;
-	deliver_pump(c);
-}
-
-/* What is left of a feed stands before all that waits for the session. */
-static void WORKER_THREAD
-keep_feed(struct home *h, struct session *s, struct feed *f)
-{
-	for (; f->n > f->sent; f->n--) {
-		struct outgoing o = feed_at(f, f->n - 1);
-
-		if (o.qos > 0 &&
-		    session_queue_first(s, &o, &h->broker->options->queue)) {
-			home_count_queued(h, 1, message_size(o.message));
-			lasting_outgoing_first(h, s, outbox_at(&s->backlog, 0));
-			continue;
-		}
-		if (o.qos > 0)
-			home_count(h, dropped_queue);
-		outgoing_fini(&o);
-	}
-}
-
-void
-deliver_forget(struct client *c)
-{
-	struct feed *f;
-
-	/* The newest first, so that the oldest will stand in front. */
-	while ((f = TAILQ_LAST(&c->feeds, feed_list)) != NULL) {
-		TAILQ_REMOVE(&c->feeds, f, entry);
-		if (c->session->keep)
-			keep_feed(c->home, c->session, f);
-		feed_free(f);
-	}
-	c->n_feeding = 0;
 }
 
 bool

@@ -237,6 +237,7 @@ uint64_t
 lasting_will(struct home *h, uint64_t id, const struct lasting_will *w)
 {
 	struct will_record r = { .session = w->session,
+		.present = w->present,
 		.due_ms = w->due_ms,
 		.expiry_s = w->expiry_s,
 		.owner = slice_str(w->owner) };

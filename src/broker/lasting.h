@@ -58,11 +58,14 @@ void lasting_received(struct home *h, const struct session *s,
 void lasting_end_received(struct home *h, const struct session *s,
     uint16_t packet_id) WORKER_THREAD;
 
-/* A Will that waits, or that nobody has acknowledged. */
+/*
+ * A Will whose client is there, that waits, or that nobody has acknowledged.
+ */
 struct lasting_will {
 	struct message *message;
 	uint64_t session; /* stored_id; 0: it is due whatever becomes of that */
-	uint64_t due_ms;  /* clock_wall_ms */
+	bool present;     /* the client is there */
+	uint64_t due_ms;  /* clock_wall_ms; if present: its delay */
 	uint32_t expiry_s;
 	const char *owner;
 };

@@ -298,7 +298,7 @@ delay_will(struct client *c, struct session *s)
 		.owner = s->owner };
 
 	c->will = NULL;
-	d.stored_id = lasting_will(h, 0, &w);
+	d.stored_id = lasting_will(h, client_take_stored_will(c), &w);
 	life_arm_will(h, s, &d);
 }
 
@@ -361,7 +361,15 @@ send_will(struct client *c, struct session *s)
 	if (c->will_delay_s > 0 && s->keep)
 		delay_will(c, s);
 	else
-		publish_now(c->home, s, &c->will, c->will_expiry_s, 0);
+		publish_now(c->home, s, &c->will, c->will_expiry_s,
+		    client_take_stored_will(c));
+}
+
+static void WORKER_THREAD
+discard_will(struct client *c)
+{
+	lasting_end_will(c->home, client_take_stored_will(c));
+	message_unref(&c->will);
 }
 
 /*
@@ -380,7 +388,7 @@ life_leave_session(struct client *c, bool with_will)
 	if (c->will != NULL && with_will)
 		send_will(c, s);
 	else if (c->will != NULL)
-		message_unref(&c->will);
+		discard_will(c);
 	if (!s->keep) {
 		life_end_session(h, &s);
 		return;

@@ -382,6 +382,24 @@ on_retained(void *arg, struct slice key, struct slice value)
 
 /* --- Wills --- */
 
+/*
+ * Its client was there when the process ended, and left with it: the delay
+ * counts from now on, and once.
+ */
+static uint64_t ALONE
+keep_waiting(struct loading *l, struct known *k, uint64_t id,
+    const struct will_record *r, struct message *m)
+{
+	struct lasting_will w = { .message = m,
+		.session = r->session,
+		.due_ms = l->wall_ms + r->due_ms,
+		.expiry_s = r->expiry_s,
+		.owner = k->session->owner };
+
+	(void)lasting_will(k->home, id, &w);
+	return r->due_ms;
+}
+
 static void ALONE
 take_will(struct loading *l, uint64_t id, const struct will_record *r,
     struct message *m)
@@ -396,11 +414,15 @@ take_will(struct loading *l, uint64_t id, const struct will_record *r,
 	char *owner;
 
 	if (k != NULL && k->session->will == NULL) {
-		if (r->due_ms > l->wall_ms)
+		if (r->present)
+			d.delay_ms = keep_waiting(l, k, id, r, m);
+		else if (r->due_ms > l->wall_ms)
 			d.delay_ms = r->due_ms - l->wall_ms;
 		life_arm_will(k->home, k->session, &d);
 		return;
 	}
+	if (r->expiry_s != MQTT_EXPIRY_NEVER)
+		m->expires_ms = l->wall_ms + r->expiry_s * 1000ull;
 	owner =
 	    r->owner.ptr != NULL ? xmemdup0(r->owner.ptr, r->owner.len) : NULL;
 	publish_will(next_home(l), &m, link, owner, id);

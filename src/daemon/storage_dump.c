@@ -206,7 +206,8 @@ dump_will(json_t *o, struct slice key, struct slice value)
 	set_number(o, "will", id);
 	if (r.session != 0)
 		set_number(o, "session", r.session);
-	set_number(o, "due_ms", r.due_ms);
+	set_flag(o, "present", r.present);
+	set_number(o, r.present ? "delay_ms" : "due_ms", r.due_ms);
 	set_owner(o, r.owner);
 	return set_message(o, message);
 }

@@ -24,6 +24,9 @@
 #define FLAG_RELEASED 0x10u
 #define FLAG_SHARE    0x20u
 
+/* Of the time when a Will is due: it counts from when the client goes. */
+#define DUE_PRESENT (1ull << 63)
+
 static const char *const names[RECORD_TABLES] = {
 	[RECORD_META] = "meta",
 	[RECORD_SESSION] = "session",
@@ -306,7 +309,7 @@ void
 record_put_will(struct buf *out, const struct will_record *r)
 {
 	put_u64(out, r->session);
-	put_u64(out, r->due_ms);
+	put_u64(out, r->due_ms | (r->present ? DUE_PRESENT : 0));
 	writer_u32(out, r->expiry_s);
 	put_optional(out, r->owner);
 }
@@ -319,6 +322,8 @@ record_get_will(struct slice value, struct will_record *out,
 
 	out->session = get_u64(&r);
 	out->due_ms = get_u64(&r);
+	out->present = (out->due_ms & DUE_PRESENT) != 0;
+	out->due_ms &= ~DUE_PRESENT;
 	out->expiry_s = reader_u32(&r);
 	out->owner = get_optional(&r);
 	*message = reader_rest(&r);

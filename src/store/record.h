@@ -98,7 +98,8 @@ struct retained_record {
 
 struct will_record {
 	uint64_t session;  /* 0: it is due whatever becomes of that */
-	uint64_t due_ms;   /* clock_wall_ms */
+	bool present;      /* its client is, or was, there */
+	uint64_t due_ms;   /* clock_wall_ms; if present: so long after it */
 	uint32_t expiry_s; /* once published; UINT32_MAX: as its message says */
 	struct slice owner;
 };

@@ -570,6 +570,71 @@ Test(restore, brings_what_nats_has_retained_back)
 	node_free(&n);
 }
 
+/* SUBACK has promised them; the client takes one at a time. */
+Test(restore, sends_the_rest_of_what_was_retained)
+{
+	for (unsigned taken = 0; taken < 3; taken++) {
+		struct node *n = stored_node();
+		struct device *d = device_new(n, 0);
+		unsigned found = 0;
+
+		publish(n, "33 [<a/1> 0001 '1']");
+		publish(n, "33 [<a/2> 0001 '2']");
+		publish(n, "33 [<a/3> 0001 '3']");
+		publish(n, "31 [<a/4> 'qos 0']");
+		device_say(d,
+		    "10 [<MQTT> 05 00 0000 [11 ffffffff 21 0001] <d>]");
+		device_skip(d);
+		device_say(d, "82 [0001 [] <a/#> 01]");
+		device_hears(d, "SUBACK packet_id=1 codes=0x01");
+		for (unsigned i = 0; i < taken;) {
+			const struct any_packet *p = device_next(d);
+
+			cr_assert_not_null(p);
+			if (p->publish.qos == 0)
+				continue; /* in no order */
+			device_say(d, "40 [%04x]", p->publish.packet_id);
+			i++;
+		}
+		stored_sync(n);
+		stored_crash(&n);
+		d = comes_back(n, "d");
+		found = device_skip(d);
+		cr_expect_eq(found, 3 - taken, "%u after %u", found, taken);
+		node_free(&n);
+		stored_begin_empty();
+	}
+}
+
+/* Nothing of them is left when its session ends. */
+Test(restore, forgets_the_rest_of_what_was_retained_with_the_session)
+{
+	for (unsigned keeps = 0; keeps < 2; keeps++) {
+		struct node *n = stored_node();
+		struct device *d = device_new(n, 0);
+
+		publish(n, "33 [<a/1> 0001 '1']");
+		publish(n, "33 [<a/2> 0001 '2']");
+		device_say(d,
+		    "10 [<MQTT> 05 00 0000 [11 ffffffff 21 0001] <d>]");
+		device_say(d, "82 [0001 [] <a/#> 01]");
+		if (keeps) {
+			device_hang_up(d);
+			d = device_new(n, 1);
+			device_say(d, "10 [<MQTT> 05 02 0000 [] <d>]");
+		} else {
+			device_say(d, "e0 [00 [11 00000000]]");
+		}
+		node_run(n);
+		stored_sync(n);
+		/* Before a start that would tidy up. */
+		cr_expect_eq(store_count(n->broker->store, RECORD_QUEUED), 0);
+		cr_expect_eq(store_count(n->broker->store, RECORD_MESSAGE), 0);
+		node_free(&n);
+		stored_begin_empty();
+	}
+}
+
 Test(restore, forgets_retained_messages_that_have_expired)
 {
 	struct node *n = stored_node();
@@ -646,6 +711,72 @@ Test(restore, does_not_bring_a_will_back_that_was_called_off)
 	stored_crash(&n);
 	node_pass(n, 200 * 1000);
 	s = comes_back(n, "s");
+	device_hears_nothing(s);
+	node_free(&n);
+}
+
+/* Its client was there until the end; it is as if it had gone then. */
+Test(restore, publishes_the_wills_of_those_who_were_there)
+{
+	struct broker_options o = node_options();
+	struct node *n = stored_node_alone(&o);
+	struct device *s = device_online(n, 0, MQTT_V5, "s", false);
+	struct device *w[4];
+	static const char *const connects[] = {
+		/* Will QoS 1 on "will"; none lasts but the last two */
+		"10 [<MQTT> 05 0e 0000 [] <w0> [] <will> <no session>]",
+		"10 [<MQTT> 05 0e 0000 [] <w1> [] <will> <taken back>]",
+		"10 [<MQTT> 05 0c 0000 [11 ffffffff] <w2> [] <will> <kept>]",
+		/* after 100 s */
+		"10 [<MQTT> 05 0c 0000 [11 ffffffff] <w3> [18 00000064] "
+		"<will> <later>]",
+	};
+
+	device_subscribe(s, "will", 1);
+	for (unsigned i = 0; i < countof(w); i++) {
+		w[i] = device_new(n, i % 2);
+		device_say(w[i], connects[i]);
+		device_skip(w[i]);
+	}
+	device_say(w[1], "e0 []");
+	stored_crash(&n);
+	node_pass(n, 100);
+	s = comes_back(n, "s");
+	device_hears(s,
+	    "PUBLISH qos=1 packet_id=1 topic=will payload=no session");
+	device_hears(s, "PUBLISH qos=1 packet_id=2 topic=will payload=kept");
+	device_hears_nothing(s);
+	/* They are published once. */
+	node_pass(n, 60 * 1000);
+	stored_crash(&n);
+	node_pass(n, 39 * 1000);
+	s = comes_back(n, "s");
+	cr_expect_eq(device_skip(s), 2);
+	node_pass(n, 2 * 1000);
+	device_hears(s, "PUBLISH qos=1 packet_id=3 topic=will payload=later");
+	stored_crash(&n);
+	cr_expect_eq(store_count(n->broker->store, RECORD_WILL), 0);
+	node_free(&n);
+}
+
+Test(restore, does_not_publish_the_will_of_one_who_is_back)
+{
+	struct broker_options o = node_options();
+	struct node *n = stored_node_alone(&o);
+	struct device *s = device_online(n, 0, MQTT_V5, "s", false);
+	struct device *w = device_new(n, 1);
+
+	device_subscribe(s, "will", 1);
+	device_say(w,
+	    "10 [<MQTT> 05 0c 0000 [11 ffffffff] <w> [18 00000064] <will> "
+	    "<bye>]");
+	stored_crash(&n);
+	node_pass(n, 50 * 1000);
+	comes_back(n, "w");
+	node_pass(n, 100 * 1000);
+	stored_crash(&n);
+	s = comes_back(n, "s");
+	node_pass(n, 200 * 1000);
 	device_hears_nothing(s);
 	node_free(&n);
 }
