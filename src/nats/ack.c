@@ -90,6 +90,7 @@ ack_sent(struct ack_table *t, struct ack *a, uint64_t now_ms)
 {
 	ack_wait(t, a);
 	a->n_sent++;
+	a->doubted = false;
 	a->deadline = now_ms + t->timeout_ms;
 	a->state = ACK_SENT;
 	TAILQ_INSERT_TAIL(&t->due, a, by_due);

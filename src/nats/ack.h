@@ -51,6 +51,7 @@ struct ack {
 	uint8_t policy;
 	uint8_t flags;
 	uint8_t state;
+	bool doubted; /* nobody was there, but our own groups may come */
 	void *queued; /* the publisher's, while WAITING */
 };
 TAILQ_HEAD(ack_list, ack);

@@ -153,6 +153,8 @@ go_up(struct link *l)
 		own_link_up(l);
 	else if (l->main == NULL)
 		device_on_up(l);
+	else
+		publish_doubted(l->main);
 	publish_waiting(l);
 }
 

@@ -23,6 +23,7 @@
 #include "nats/link_fence.h"
 #include "nats/receive.h"
 #include "nats/reply.h"
+#include "nats/side.h"
 
 /* Bytes in cnats' buffer: stop there, and go on here. */
 #define OUTPUT_HIGH   (512 * 1024)
@@ -303,6 +304,11 @@ publish_on_reply(struct link *l, uint64_t seq, struct slice body,
 	/* A second reply, or one to what was settled otherwise. */
 	if (a == NULL || a->policy == ACK_SERVER)
 		return;
+	/* Members of Shared Subscriptions are there, NATS will hear of it. */
+	if (no_responders && a->policy == ACK_REPLY && side_is_coming(l)) {
+		a->doubted = true;
+		return;
+	}
 	if (no_responders && a->policy == ACK_STREAM && a->state == ACK_SENT &&
 	    ack_again_soon(&l->acks, a, l->bus->now_ms)) {
 		arm_expire(l);
@@ -538,6 +544,22 @@ publish_expire(struct link *l)
 			publish_settle(l, a, BUS_TIMEOUT, NULL);
 		else
 			keep(l, BUS_PUBLISH, a->message, a);
+	}
+	arm_expire(l);
+	link_touch(l);
+}
+
+void
+publish_doubted(struct link *l)
+{
+	struct ack *a;
+
+	TAILQ_FOREACH(a, &l->acks.all, by_seq) {
+		if (!a->doubted || a->state != ACK_SENT)
+			continue;
+		a->doubted = false;
+		ack_wait(&l->acks, a);
+		keep(l, BUS_PUBLISH, a->message, a);
 	}
 	arm_expire(l);
 	link_touch(l);

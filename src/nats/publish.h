@@ -25,6 +25,8 @@ void publish_expire(struct link *l) NATS_THREAD;
 /* End an ack; `text` is given away. */
 void publish_settle(struct link *l, struct ack *a, enum bus_result result,
     char *text) NATS_THREAD;
+/* The groups of the link's side are there: who was not may be now. */
+void publish_doubted(struct link *l);
 /* A reply to message `seq` has come. */
 void publish_on_reply(struct link *l, uint64_t seq, struct slice body,
     bool no_responders) NATS_THREAD;

@@ -32,6 +32,7 @@ struct member {
 struct side {
 	struct link *link;
 	struct hash members;
+	unsigned n_groups; /* members that are no held subjects */
 };
 
 static bool
@@ -119,6 +120,7 @@ add(struct side *s, struct slice key, size_t subject_len, uint64_t share)
 	memcpy(m->key, key.ptr, key.len);
 	m->group = m->key + subject_len + 1;
 	hash_insert(&s->members, &m->node, hash_key(key));
+	s->n_groups += *m->group != '\0';
 	if (s->link->nc != NULL)
 		subscribe(s->link, m);
 	link_touch(s->link);
@@ -132,6 +134,7 @@ drop(struct side *s, struct slice key)
 	if (m == NULL || --m->refs > 0)
 		return;
 	unsubscribe(s->link, m);
+	s->n_groups -= *m->group != '\0';
 	hash_remove(&s->members, &m->node);
 	free(m);
 	link_touch(s->link);
@@ -198,6 +201,15 @@ void
 side_on_close(struct link *l)
 {
 	hash_each(&l->main->side->members, unsubscribe_one, l);
+}
+
+bool
+side_is_coming(const struct link *main)
+{
+	const struct side *s = main->side;
+
+	return s != NULL && s->n_groups > 0 && s->link->state != LINK_UP &&
+	    s->link->state != LINK_REFUSED;
 }
 
 struct denial {

@@ -37,5 +37,8 @@ void side_on_close(struct link *l);
 void side_denied(struct link *l, struct slice subject);
 bool side_is_denied(const struct link *l, struct slice subject);
 
+/* Are there groups that NATS does not know of now, but will? */
+bool side_is_coming(const struct link *main);
+
 /* With its link; harmless when there is none. */
 void side_free(struct link *main) NATS_THREAD;

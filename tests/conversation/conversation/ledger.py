@@ -8,6 +8,7 @@ been received is known until its PUBREL.
 
     Publisher    a stream of numbered messages; which were acknowledged
     Subscriber   a session that lasts; what it has received, how often
+    Member       the same, of a Shared Subscription
     Retainer     retained messages, set and cleared; what must be there
     Sessions     sessions that begin and end; which must be there
     Requester    requests from NATS; which were answered
@@ -209,6 +210,16 @@ class Subscriber(Actor):
         numbers = [int(p[len(prefix):]) for p in self.order
                    if p.startswith(prefix)]
         assert numbers == sorted(numbers), f"{self.name}: out of order"
+
+
+class Member(Subscriber):
+    """Of a Shared Subscription: what it has not got, another one has."""
+
+    @staticmethod
+    def check_have(members, payloads):
+        lost = sorted(p for p in payloads
+                      if not any(m.received[p] for m in members))
+        assert not lost, f"{len(lost)} acknowledged and lost: {lost[:10]}"
 
 
 class Retainer(Actor):
