@@ -293,6 +293,30 @@ publish_settle(struct link *l, struct ack *a, enum bus_result result,
 	forget(l, a);
 }
 
+/*
+ * "No responders" of a stream can be that of another leader, and of our own
+ * groups that of a moment when NATS did not know of them: publish again when
+ * it does, or soon.
+ */
+static bool
+is_to_be_doubted(struct link *l, struct ack *a)
+{
+	bool is_group = a->policy == ACK_REPLY &&
+	    side_has_group(l, message_subject(a->message));
+
+	if (a->policy != ACK_STREAM && !is_group)
+		return false;
+	if (is_group && side_is_coming(l)) {
+		a->doubted = true;
+		return true;
+	}
+	if (a->state != ACK_SENT ||
+	    !ack_again_soon(&l->acks, a, l->bus->now_ms))
+		return false;
+	arm_expire(l);
+	return true;
+}
+
 void
 publish_on_reply(struct link *l, uint64_t seq, struct slice body,
     bool no_responders)
@@ -304,16 +328,8 @@ publish_on_reply(struct link *l, uint64_t seq, struct slice body,
 	/* A second reply, or one to what was settled otherwise. */
 	if (a == NULL || a->policy == ACK_SERVER)
 		return;
-	/* Members of Shared Subscriptions are there, NATS will hear of it. */
-	if (no_responders && a->policy == ACK_REPLY && side_is_coming(l)) {
-		a->doubted = true;
+	if (no_responders && is_to_be_doubted(l, a))
 		return;
-	}
-	if (no_responders && a->policy == ACK_STREAM && a->state == ACK_SENT &&
-	    ack_again_soon(&l->acks, a, l->bus->now_ms)) {
-		arm_expire(l);
-		return;
-	}
 	if (reply_settles(a->policy, body, no_responders, &result, &text))
 		publish_settle(l, a, result, text);
 }

@@ -14,6 +14,7 @@
 #include "nats/bus_thread.h"
 #include "nats/intake.h"
 #include "nats/link_subscription.h"
+#include "topic/subject.h"
 
 /* One subscription: a subject and a queue group, which is empty for a held
  * subject. Neither has spaces. */
@@ -203,13 +204,37 @@ side_on_close(struct link *l)
 	hash_each(&l->main->side->members, unsubscribe_one, l);
 }
 
+struct search {
+	struct slice subject;
+	bool found;
+};
+
+static bool
+look_at_one(struct hash_node *node, void *arg)
+{
+	const struct member *m = container_of(node, struct member, node);
+	struct search *s = arg;
+
+	s->found = *m->group != '\0' && !m->denied &&
+	    subject_match(slice_of(m->key, m->subject_len), s->subject);
+	return !s->found;
+}
+
+bool
+side_has_group(const struct link *main, struct slice subject)
+{
+	struct search s = { .subject = subject };
+
+	if (main->side != NULL && main->side->n_groups > 0)
+		hash_each(&main->side->members, look_at_one, &s);
+	return s.found;
+}
+
 bool
 side_is_coming(const struct link *main)
 {
-	const struct side *s = main->side;
-
-	return s != NULL && s->n_groups > 0 && s->link->state != LINK_UP &&
-	    s->link->state != LINK_REFUSED;
+	return main->side->link->state != LINK_UP &&
+	    main->side->link->state != LINK_REFUSED;
 }
 
 struct denial {

@@ -37,7 +37,9 @@ void side_on_close(struct link *l);
 void side_denied(struct link *l, struct slice subject);
 bool side_is_denied(const struct link *l, struct slice subject);
 
-/* Are there groups that NATS does not know of now, but will? */
+/* Is this literal subject one of a group of this node? */
+bool side_has_group(const struct link *main, struct slice subject);
+/* Does NATS not know of its groups now, but will? There are some. */
 bool side_is_coming(const struct link *main);
 
 /* With its link; harmless when there is none. */
