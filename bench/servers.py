@@ -223,6 +223,7 @@ class Ours(System):
         self.nats_port = None
         url, port = self.url(), free_port()
         ini = self.write("mqtt-nats.ini", "\n".join([
+            "[server]", "core_dumps=yes",  # its memory is to be looked at
             "[listener bench]", "address=127.0.0.1", f"port={port}",
             "[nats]", f"url={url}",
             "[qos]", f"ack={self.needs.get('ack', 'local')}",

@@ -125,6 +125,18 @@ log_open(const char *path)
 }
 
 int
+log_give(uid_t uid, gid_t gid)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (file_path != NULL && fchown(file_fd, uid, gid) != 0)
+		rc = -errno;
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+int
 log_reopen(void)
 {
 	int rc;

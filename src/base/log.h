@@ -16,6 +16,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -28,6 +29,8 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 int log_open(const char *path) MUST_CHECK;
 /* Open the same path again, after rotation. */
 int log_reopen(void) MUST_CHECK;
+/* The file is theirs from now on. Returns 0 or -errno. */
+int log_give(uid_t uid, gid_t gid) MUST_CHECK;
 void log_close(void);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);

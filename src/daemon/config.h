@@ -136,6 +136,9 @@ struct config {
 		char *node_name; /* not "" after config_resolve; a NATS token */
 		bool node_name_made; /* by config_resolve */
 		char *pid_file;
+		char *user;  /* "": stay who started us */
+		char *group; /* "": the user's */
+		bool core_dumps;
 		unsigned drain_timeout_ms;
 		char *server_reference;     /* "": none */
 		char *response_information; /* "": none */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/config_loader.h"
+#include "daemon/privileges.h"
 
 static const struct config_given *
 given(const struct config_loader *l, const char *section, const char *key)
@@ -197,9 +198,27 @@ check_files(struct config_loader *l)
 
 /* --- the rest --- */
 
+static void
+check_user(struct config_loader *l)
+{
+	const char *user = l->config->server.user;
+	const char *group = l->config->server.group;
+	const char *missing;
+	struct privileges p;
+
+	if (is_set(group) && !is_set(user))
+		key_error(l, "server", "group",
+		    "[server] group needs user, who becomes its member");
+	else if (!privileges_find(&p, user, group, &missing))
+		key_error(l, "server", missing,
+		    "[server] %s: there is no %s \"%s\"", missing, missing,
+		    strcmp(missing, "user") == 0 ? user : group);
+}
+
 void
 config_check(struct config_loader *l)
 {
+	check_user(l);
 	config_check_listeners(l);
 	if (!is_set(l->config->nats.url))
 		check_without_nats(l);

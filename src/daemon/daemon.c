@@ -27,6 +27,7 @@
 #include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/monitor.h"
+#include "daemon/privileges.h"
 #include "daemon/process.h"
 #include "daemon/reload.h"
 #include "daemon/settings.h"
@@ -62,6 +63,7 @@ struct daemon {
 	struct bus *bus;
 	struct worker **workers;
 	struct acceptor *acceptor;
+	struct privileges privileges;
 	bool bus_runs;
 	unsigned workers_run;
 };
@@ -313,6 +315,35 @@ load_store(struct daemon *d)
 	return 0;
 }
 
+/* As the user who will write it. */
+static int MAIN_THREAD
+open_storage(struct daemon *d)
+{
+	const char *path = d->config->store.path;
+	int error =
+	    privileges_borrow(&d->privileges, path[0] != '\0' ? path : NULL);
+
+	if (error == 0)
+		error = storage_open(&d->storage, d->config, d->wakers);
+	if (error == 0)
+		error = privileges_give_back(&d->privileges);
+	return error;
+}
+
+/* Sockets and files are open: nothing of root is needed any more. */
+static int MAIN_THREAD
+renounce(struct daemon *d)
+{
+	int error = privileges_drop(&d->privileges);
+
+	if (error != 0)
+		log_error("cannot become user %s: %s", d->privileges.user,
+		    strerror(-error));
+	/* Behind it: it counts from the last change of users. */
+	process_hide_memory(!d->config->server.core_dumps);
+	return error;
+}
+
 /* Everything that can fail because of the machine; nothing runs yet. */
 static int MAIN_THREAD
 prepare(struct daemon *d)
@@ -325,7 +356,7 @@ prepare(struct daemon *d)
 		return -EMFILE;
 	fill_wakers(d);
 	/* Before anybody asks for the name of the node. */
-	error = storage_open(&d->storage, d->config, d->wakers);
+	error = open_storage(d);
 	if (error != 0)
 		return error;
 	if (c->nats.url[0] != '\0') {
@@ -344,6 +375,8 @@ prepare(struct daemon *d)
 	if (d->acceptor == NULL)
 		return -EADDRINUSE;
 	error = open_monitor(d);
+	if (error == 0)
+		error = renounce(d);
 	if (error != 0)
 		return error;
 	d->lame_duck = event_new(d->base, -1, 0, on_lame_duck_over, d);
@@ -506,6 +539,7 @@ daemon_run(struct config *c, const struct config_source *source)
 	struct daemon d = { .config = c,
 		.source = source,
 		.storage = { .lock = -1 } };
+	const char *missing;
 	int error;
 
 	thread_assert_main();
@@ -513,6 +547,12 @@ daemon_run(struct config *c, const struct config_source *source)
 	process_block_signals();
 	process_raise_files();
 	process_renounce();
+	process_hide_memory(!c->server.core_dumps);
+	if (!privileges_find(&d.privileges, c->server.user, c->server.group,
+		&missing)) {
+		log_error("there is no %s of that name any more", missing);
+		return 1;
+	}
 	if (take_pid_file(c) != 0)
 		return 1;
 	d.settings = settings_new(c, NULL);

@@ -268,6 +268,25 @@ process_renounce(void)
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_LEAK_CHECKER
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_LEAK_CHECKER
+#endif
+
+void
+process_hide_memory(bool hide)
+{
+#ifdef HAS_LEAK_CHECKER
+	(void)hide;
+#else
+	(void)prctl(PR_SET_DUMPABLE, hide ? 0 : 1, 0, 0, 0);
+#endif
+}
+
 size_t
 process_raise_files(void)
 {

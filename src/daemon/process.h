@@ -75,6 +75,13 @@ size_t process_raise_files(void) MAIN_THREAD;
  */
 void process_renounce(void) MAIN_THREAD;
 
+/*
+ * Keep what is in memory, passwords and keys, out of core files, and debuggers
+ * of the same user out of the process; or (false) do not. A build with a leak
+ * checker is left as it is, since that is a debugger.
+ */
+void process_hide_memory(bool hide) MAIN_THREAD;
+
 /* What systemd is told; see sd_notify(3). */
 enum process_state {
 	PROCESS_READY, /* also: reloading is done */

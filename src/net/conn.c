@@ -167,6 +167,19 @@ move(struct conn *c)
 	mailbox_post(&m->to->home->mailbox, &m->mail);
 }
 
+static bool
+may_hold_secrets(const struct frame *f)
+{
+	return f->type == MQTT_CONNECT || f->type == MQTT_AUTH;
+}
+
+/* It was read into memory of ours, and is not looked at again. */
+static void
+wipe(struct slice s)
+{
+	explicit_bzero((void *)(uintptr_t)s.ptr, s.len);
+}
+
 /*
  * Take the packets off the front of `in` as long as the client may read;
  * returns how many bytes were taken.
@@ -193,6 +206,8 @@ take_packets(struct conn *c, struct slice in)
 		case FRAMER_PACKET:
 			taken += f.size;
 			client_on_packet(client, &f);
+			if (may_hold_secrets(&f))
+				wipe(f.body);
 			break;
 		case FRAMER_MORE:
 			return taken;

@@ -317,7 +317,8 @@ set_up(struct loading *l, struct private *private)
 	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_options(ctx,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		SSL_OP_CLEANSE_PLAINTEXT); /* a password is in one of them */
 	/* One system call for a small record, not two. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	/* Tickets are kept by clients; here nothing is. */

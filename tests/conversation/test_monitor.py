@@ -84,7 +84,8 @@ def test_it_takes_nothing_but_small_questions(start, watched):
 
 def test_who_holds_all_connections_keeps_others_waiting_only(start, watched):
     section, monitor = watched
-    b = start.join(start.daemon("", {"monitor": section}), None)
+    b = start.join(start.daemon("", {"monitor": section, "server": {
+        "core_dumps": "yes"}}), None)  # whose descriptors can be counted
     until(monitor.is_ready, "that it is ready")
     before = len(os.listdir(f"/proc/{b.daemon.pid()}/fd"))
     held = [socket.create_connection(("127.0.0.1", monitor.port))

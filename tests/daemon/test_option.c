@@ -336,7 +336,7 @@ Test(option, the_nearest_key_is_found)
 
 Test(option, planned_keys_are_known)
 {
-	cr_expect(option_is_planned("server", "user"));
+	cr_expect(option_is_planned("auth", "request_subject"));
 	cr_expect(option_is_planned("auth", NULL));
 	cr_expect_not(option_is_planned("auth", "xyzzy"));
 	cr_expect_not(option_is_planned("nats", "tls"));
