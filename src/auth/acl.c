@@ -35,6 +35,7 @@ struct entry {
 
 struct acl {
 	atomic_uint n_refs;
+	uint64_t serial;
 	struct rules strangers;
 	struct rules patterns;
 	struct hash users;
@@ -402,12 +403,14 @@ struct acl *
 acl_parse(struct slice text, const struct mapping *m, unsigned *line,
     struct buf *why)
 {
+	static atomic_ullong last_serial;
 	struct acl *a = xcalloc(1, sizeof(*a));
 	struct rules *rules = &a->strangers;
 	struct slice one;
 	unsigned n = 0;
 
 	a->n_refs = 1;
+	a->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	hash_init(&a->users, has_name);
 	while (textfile_next_line(&text, &one)) {
 		const char *wrong;
@@ -445,6 +448,12 @@ acl_load(const char *path, const struct mapping *m, unsigned *line,
 }
 
 /* --- its life --- */
+
+uint64_t
+acl_serial(const struct acl *a)
+{
+	return a->serial;
+}
 
 struct acl *
 acl_ref(struct acl *a)

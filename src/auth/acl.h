@@ -47,6 +47,9 @@ struct acl *acl_load(const char *path, const struct mapping *m, unsigned *line,
 struct acl *acl_ref(struct acl *a) ANY_THREAD;
 void acl_unref(struct acl **a) ANY_THREAD;
 
+/* A number that no other one has had. */
+uint64_t acl_serial(const struct acl *a) ANY_THREAD;
+
 bool acl_allows(const struct acl *a, const struct acl_client *c,
     struct slice topic, enum acl_access access) ANY_THREAD;
 /*

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "broker/calls.h"
+#include "broker/grant_cache.h"
 #include "broker/home.h"
 #include "broker/index.h"
 #include "broker/presence.h"
@@ -119,6 +120,7 @@ broker_new(const struct broker_options *options)
 	b->calls = calls_new();
 	b->shares = shares_new();
 	b->presence = presence_new();
+	b->grants = grant_cache_new();
 	pthread_mutex_init(&b->owned_lock, NULL);
 	hash_init(&b->owned, is_owned_by);
 	b->homes = xcalloc(options->n_workers, sizeof(*b->homes));
@@ -148,6 +150,7 @@ broker_free(struct broker **bp)
 	sys_topics_free(&b->sys_topics);
 	retained_free(&b->retained);
 	presence_free(&b->presence);
+	grant_cache_free(&b->grants);
 	hash_each(&b->owned, free_owned, &b->owned);
 	hash_fini(&b->owned);
 	pthread_mutex_destroy(&b->owned_lock);

@@ -64,6 +64,9 @@ struct broker_options {
 	const char *response_information; /* where it begins; as above */
 	unsigned sys_interval_s;          /* of $SYS; 0: there is none */
 	unsigned max_logins;          /* whose passwords wait to be checked */
+	const char *auth_subject;     /* who says who may connect; NULL */
+	unsigned auth_timeout_ms;     /* for its reply */
+	unsigned auth_cache_s;        /* that one holds, if it does not say */
 	struct users *users;          /* NULL: there is no password file */
 	const char *client_id_prefix; /* with %u in it; NULL: any */
 	struct acl *acl;              /* NULL: there is no ACL file */
@@ -77,6 +80,7 @@ struct broker_options {
 };
 
 struct calls;
+struct grant_cache;
 struct presence;
 struct shares;
 
@@ -87,16 +91,18 @@ struct broker {
 	struct registry *registry; /* [I] */
 	struct retained *retained; /* [I] */
 	pthread_mutex_t owned_lock;
-	struct hash owned;         /* [l] by User Name, identity = user */
-	struct calls *calls;       /* [I] from NATS, to be answered */
-	struct shares *shares;     /* [I] */
-	struct presence *presence; /* [I] clients of each user */
-	struct bus *bus;           /* [I] NULL: no NATS at all */
-	struct store *store;       /* [I] NULL: nothing outlives the process */
-	struct home **homes;       /* [I] n_workers of them */
+	struct hash owned;          /* [l] by User Name, identity = user */
+	struct calls *calls;        /* [I] from NATS, to be answered */
+	struct shares *shares;      /* [I] */
+	struct presence *presence;  /* [I] clients of each user */
+	struct grant_cache *grants; /* [I] */
+	struct bus *bus;            /* [I] NULL: no NATS at all */
+	struct store *store;        /* [I] NULL: nothing outlives the process */
+	struct home **homes;        /* [I] n_workers of them */
 	struct sys_topics *sys_topics; /* [I] NULL: there are none */
 	struct helper *helper;         /* [I] NULL: none runs */
 	atomic_uint n_verifying;       /* [a] passwords with the helper */
+	atomic_uint n_asking;          /* [a] questions of request_subject */
 	atomic_uint next_connection;   /* numbers for the log */
 	atomic_uint n_joining; /* homes whose sessions NATS does not know yet */
 	atomic_ullong dropped_retained; /* from NATS, at the limit */

@@ -87,6 +87,8 @@ client_init_moved(struct client *c, struct home *h, struct client *from)
 	c->number = from->number;
 	c->held = from->held;
 	c->auth = from->auth;
+	c->extras = from->extras;
+	c->is_asked = from->is_asked;
 	c->is_authenticated = from->is_authenticated;
 	c->is_proven = from->is_proven;
 	memset(from, 0, sizeof(*from));
@@ -108,9 +110,12 @@ client_pack(struct client *c, struct client *to)
 	/* An identity towards NATS stays behind: it is asked for again. */
 	to->is_authenticated = c->is_authenticated && !c->has_link;
 	to->is_proven = c->is_proven;
+	to->is_asked = c->is_asked;
 	to->auth = c->auth;
+	to->extras = c->extras;
 	c->address = NULL;
 	c->auth = NULL;
+	c->extras = NULL;
 	memset(&c->held, 0, sizeof(c->held));
 }
 
@@ -181,6 +186,7 @@ free_extras(struct client *c)
 		free(a->taken[i]);
 	free(a->taken);
 	topic_aliases_free(&a->given);
+	client_free_grant(c);
 	rate_stop(c);
 	free(a);
 }

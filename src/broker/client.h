@@ -26,6 +26,7 @@
 struct client_auth;
 struct feed;
 struct gates;
+struct grant;
 struct home;
 struct pending;
 struct rate;
@@ -48,6 +49,10 @@ struct client_extras {
 	struct topic_aliases *given; /* ours; NULL: none */
 	struct rate *rate;           /* NULL: as fast as it likes */
 	uint64_t stored_will;        /* in the store; 0: not there */
+	struct grant *grant;         /* of request_subject; NULL: none */
+	struct client_rules *rules;  /* its own; NULL: the listener's */
+	struct timer expiry;         /* of the grant */
+	struct client *client;       /* whose it is; NULL: it is not armed */
 	/* What was dropped or queued for it since it has taken all. */
 	uint64_t behind_bytes;
 };
@@ -86,6 +91,7 @@ struct client {
 	bool wants_problem_information : 1;
 	bool has_link : 1; /* one BUS_FORGET is due */
 	bool is_authenticated : 1;
+	bool is_asked : 1;     /* request_subject: somebody has been */
 	bool is_proven : 1;    /* by certificate or key, see client_prove */
 	bool has_exceeded : 1; /* its Receive Maximum, and was warned of */
 	bool is_moving : 1;    /* net: hand it to worker `move_to` */
@@ -188,6 +194,14 @@ void client_on_disconnect(struct client *c,
 /* client_login: it is known who that is; `link` as in login_settled. */
 void client_on_login(struct client *c, enum login_result result,
     uint32_t link) WORKER_THREAD;
+/* client_grant: what was said about it; NULL: nothing, so it is refused. */
+void client_on_grant(struct client *c, struct grant *g) WORKER_THREAD;
+/* client_grant: it is online, and the grant counts from now on. */
+void client_start_grant(struct client *c) WORKER_THREAD;
+/* client_grant: it goes. */
+void client_free_grant(struct client *c) WORKER_THREAD;
+/* What was granted to it, or NULL. */
+const struct grant *client_grant(const struct client *c);
 /*
  * client_publish: PUBACK or PUBREC for a PUBLISH of this QoS, with a Reason
  * String (`why`, may be NULL). A 3.x client gets none for an error.

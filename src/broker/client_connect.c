@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "auth/client_prefix.h"
+#include "auth/grant.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
@@ -112,6 +113,10 @@ check_client_id(const struct client *c, const struct packet_connect *p,
 static struct slice
 proven_name(const struct client *c, const struct packet_connect *p)
 {
+	const struct grant *g = client_grant(c);
+
+	if (g != NULL && g->user != NULL)
+		return slice_str(g->user);
 	if (c->is_proven)
 		return client_proven_name(c);
 	if (c->is_authenticated && c->auth != NULL)
@@ -129,7 +134,7 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 		rc = connecting_check_will(c, p, why);
 	if (rc != MQTT_RC_SUCCESS)
 		return rc;
-	if (c->is_authenticated && p->has_user_name &&
+	if (c->is_authenticated && !c->is_asked && p->has_user_name &&
 	    !slice_eq(p->user_name, proven_name(c, p))) {
 		*why = "the User Name is not the one that was proven";
 		return MQTT_RC_BAD_USER_NAME_OR_PASSWORD;
@@ -338,6 +343,7 @@ make_lasting(struct home *h, struct session *s)
 static void WORKER_THREAD
 attach(struct client *c, struct session *s, const struct packet_connect *p)
 {
+	const struct grant *g = client_grant(c);
 	struct home *h = c->home;
 
 	c->session = s;
@@ -359,9 +365,10 @@ attach(struct client *c, struct session *s, const struct packet_connect *p)
 			rights_forget(h);
 		free(s->owner);
 		s->owner = string_of(c->is_proven || c->auth != NULL ||
-			p->has_user_name,
+			p->has_user_name || user.len > 0,
 		    user);
 	}
+	rights_set_own(h, s, g != NULL ? g->acl : NULL);
 	sharing_set_online(h, s, true);
 	make_lasting(h, s);
 }
@@ -410,6 +417,7 @@ go_online(struct client *c, const struct packet_connect *p,
 	}
 	take_keep_alive(c, p);
 	connecting_take_will(c, p);
+	client_start_grant(c);
 	rate_start(c);
 	props = connack_properties(c, p, assigned);
 	if (!connack_fits(c, props)) {
@@ -438,9 +446,11 @@ go_online(struct client *c, const struct packet_connect *p,
 static bool WORKER_THREAD
 may_have_will(struct client *c, const struct packet_connect *p)
 {
+	const struct grant *g = client_grant(c);
+
 	return !p->has_will ||
-	    rights_may_publish_as(c->home, proven_name(c, p), p->client_id,
-		p->will_topic);
+	    rights_may_publish_as(c->home, g != NULL ? g->acl : NULL,
+		proven_name(c, p), p->client_id, p->will_topic);
 }
 
 /*
@@ -485,6 +495,7 @@ client_on_connect(struct client *c, const struct frame *f)
 	struct packet_connect p;
 	enum mqtt_reason rc = packet_decode_connect(f, &p);
 	const char *why = NULL;
+	bool is_assigned;
 
 	c->rules = rules_newest(c->rules);
 	if (rc == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION) {
@@ -500,13 +511,16 @@ client_on_connect(struct client *c, const struct frame *f)
 		return;
 	}
 	c->version = p.version;
+	is_assigned = p.client_id.len == 0;
+	if (client_grant(c) != NULL && client_grant(c)->client_id != NULL)
+		p.client_id = slice_str(client_grant(c)->client_id);
 	take_limits(c, &p);
 	rc = check(c, &p, &why);
 	if (rc != MQTT_RC_SUCCESS) {
 		connecting_refuse(c, rc, why);
 		return;
 	}
-	if (!c->is_authenticated && connecting_login(c, f, &p))
+	if (connecting_login(c, f, &p))
 		return;
 	if (!may_have_will(c, &p)) {
 		connecting_refuse(c, MQTT_RC_NOT_AUTHORIZED,
@@ -522,7 +536,7 @@ client_on_connect(struct client *c, const struct frame *f)
 		go_online_as(c, &p);
 		return;
 	}
-	go_online(c, &p, p.client_id, false);
+	go_online(c, &p, p.client_id, is_assigned);
 	if (c->is_moving)
 		connecting_hold(c, f);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_login - who says CONNECT? The password file knows, or NATS does
- * (identity = user), or the client proves it itself, or nobody asks.
+ * client_login - who says CONNECT? The password file knows, or a service on
+ * NATS (request_subject), or NATS itself (identity = user), or the client
+ * proves it, or nobody asks.
  */
 #include "base/xalloc.h"
+#include "broker/ask.h"
 #include "broker/broker.h"
 #include "broker/client_auth.h"
 #include "broker/connecting.h"
@@ -36,8 +38,22 @@ connecting_will_ask(const struct client *c, const struct packet_connect *p)
 
 	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD))
 		return true;
+	if (h->broker->options->auth_subject != NULL)
+		return true;
 	return p->has_user_name &&
 	    (h->users != NULL || h->broker->options->identity_user);
+}
+
+/* Its answer may come at once, so what it is for is kept first. */
+static void WORKER_THREAD
+ask_service(struct client *c, const struct frame *f,
+    const struct packet_connect *p)
+{
+	connecting_hold(c, f);
+	if (ask_start(c, p))
+		return;
+	limit_strike_client(c, LIMIT_MAX_LOGINS);
+	connecting_refuse(c, MQTT_RC_SERVER_BUSY, "too many logins at once");
 }
 
 bool
@@ -46,6 +62,13 @@ connecting_login(struct client *c, const struct frame *f,
 {
 	struct home *h = c->home;
 
+	/* Whoever is known by now may still have to be let in. */
+	if (ask_is_due(c, p)) {
+		ask_service(c, f, p);
+		return true;
+	}
+	if (c->is_authenticated)
+		return false;
 	if (properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
 		client_auth_begin(c, f, p);
 		return true;

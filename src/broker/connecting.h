@@ -22,8 +22,8 @@ void connecting_resume(struct client *c) WORKER_THREAD;
 bool connecting_will_ask(const struct client *c,
     const struct packet_connect *p);
 /*
- * Find out who the client is. True: that takes time, or it was refused;
- * false: nobody wants to know.
+ * Find out who the client is, unless that is known. True: that takes time, or
+ * it was refused; false: nobody wants to know.
  */
 bool
 connecting_login(struct client *c, const struct frame *f,

@@ -388,6 +388,16 @@ deliver(struct home *h, struct message *m, uint32_t link,
 	return result;
 }
 
+/* Its rights may be others than when the message was queued. */
+static bool WORKER_THREAD
+may_read(const struct client *c, const struct message *m)
+{
+	struct slice topic = message_topic(m);
+
+	return rights_may(c->home, c->session, topic,
+	    rights_key(c->home, topic), ACL_READ);
+}
+
 void
 delivering_send(struct client *c, struct outgoing *o)
 {
@@ -395,6 +405,10 @@ delivering_send(struct client *c, struct outgoing *o)
 
 	if (message_is_expired(o->message, h->wall_ms)) {
 		home_count(h, dropped_expired);
+		lasting_end_outgoing(h, c->session, o);
+		outgoing_fini(o);
+	} else if (!may_read(c, o->message)) {
+		home_count(h, dropped_queue);
 		lasting_end_outgoing(h, c->session, o);
 		outgoing_fini(o);
 	} else if (!write_fits(c, o->message, o)) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/answer.h"
+#include "broker/ask.h"
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
@@ -265,6 +266,9 @@ on_event(struct home *h, struct bus_event *e)
 		break;
 	case PENDING_LOGIN:
 		on_identified(h, p, e);
+		break;
+	case PENDING_ASK:
+		ask_settled(h, p, e->result, e->text);
 		break;
 	case PENDING_RESTORE:
 		restore_settled(h, p);

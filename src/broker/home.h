@@ -70,6 +70,7 @@ struct home {
 	struct timer_wheel *timers;
 	struct users *users;           /* NULL: there is no password file */
 	struct acl *acl;               /* NULL: everybody may do everything */
+	unsigned n_own_acls;           /* sessions that have their own */
 	struct rights_answer *answers; /* rights', what was asked lately */
 	struct slots sessions;         /* of struct session */
 	struct slots pending;          /* of struct pending */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "broker/ask.h"
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
@@ -16,6 +17,7 @@
 #include "broker/publish.h"
 #include "broker/registry.h"
 #include "broker/restore.h"
+#include "broker/rights.h"
 #include "broker/sharing.h"
 #include "broker/subscribing.h"
 #include "broker/topics.h"
@@ -246,6 +248,17 @@ static void WORKER_THREAD
 publish_now(struct home *h, struct session *s, struct message **m,
     uint32_t expiry_s, uint64_t stored_id)
 {
+	struct slice topic = message_topic(*m);
+
+	/* It may have lost that right since it connected. */
+	if (!rights_may(h, s, topic, rights_key(h, topic), ACL_WRITE)) {
+		log_info("will of \"%.*s\" on \"%.*s\" not published: the ACL "
+			 "does not allow it any more",
+		    s->client_id_len, s->client_id, SLICE_ARG(topic));
+		lasting_end_will(h, stored_id);
+		message_unref(m);
+		return;
+	}
 	/* Nobody else has seen the message yet. */
 	if (expiry_s != MQTT_EXPIRY_NEVER)
 		(*m)->expires_ms = h->wall_ms + expiry_s * 1000ull;
@@ -326,6 +339,7 @@ unmake(struct home *h, struct session **sp)
 	while ((sub = LIST_FIRST(&s->subscriptions)) != NULL)
 		life_leave_subscription(h, s, &sub);
 	life_set_link(h, s, 0);
+	rights_set_own(h, s, NULL);
 	registry_release(h->broker->registry, s);
 	slots_remove(&h->sessions, s->handle);
 	atomic_fetch_sub(&h->stats.sessions, 1);
@@ -440,6 +454,9 @@ life_free_pending(struct pending *p)
 		break;
 	case PENDING_LOGIN:
 		free(container_of(p, struct pending_login, p));
+		break;
+	case PENDING_ASK:
+		ask_free_pending(p);
 		break;
 	case PENDING_RESTORE:
 		restore_free_pending(p);

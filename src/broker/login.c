@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "broker/ask.h"
 #include "broker/client.h"
 #include "broker/verify.h"
 
@@ -29,6 +30,11 @@ login_forget(struct client *c)
 
 	if (c->login == NULL)
 		return;
+	if (c->login->kind == PENDING_ASK) {
+		ask_forget(c->home, c->login);
+		c->login = NULL;
+		return;
+	}
 	l = container_of(c->login, struct pending_login, p);
 	l->client = NULL;
 	c->login = NULL;

@@ -16,6 +16,7 @@ enum pending_kind {
 	PENDING_WILL,
 	PENDING_SUBSCRIBE,
 	PENDING_LOGIN,
+	PENDING_ASK,
 	PENDING_RESTORE /* subscriptions of sessions from the store */
 };
 

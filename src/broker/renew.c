@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "broker/grant_cache.h"
 #include "broker/home.h"
 #include "broker/rights.h"
 #include "broker/topics.h"
@@ -45,7 +46,7 @@ review_one(void *thing, void *arg)
 
 	if (c == NULL)
 		return;
-	if (c->is_proven)
+	if (c->is_proven || c->is_asked)
 		return; /* no password file says who it is */
 	if (s->owner != NULL && !is_still_somebody(s, arg))
 		client_close(c, MQTT_RC_NOT_AUTHORIZED,
@@ -75,6 +76,7 @@ void
 broker_renew(struct broker *b, const struct broker_options *o)
 {
 	b->options = o;
+	grant_cache_clear(b->grants);
 	for (unsigned i = 0; i < o->n_workers; i++) {
 		struct renewal *n = xcalloc(1, sizeof(*n));
 

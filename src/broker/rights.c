@@ -24,7 +24,13 @@ struct rights_answer {
 uint64_t
 rights_key(const struct home *h, struct slice topic)
 {
-	return h->acl != NULL ? hash_key(topic) : 0;
+	return h->acl != NULL || h->n_own_acls > 0 ? hash_key(topic) : 0;
+}
+
+static const struct acl *
+acl_of(const struct home *h, const struct session *s)
+{
+	return s->acl != NULL ? s->acl : h->acl;
 }
 
 static struct rights_answer *
@@ -52,16 +58,18 @@ bool
 rights_may(struct home *h, const struct session *s, struct slice topic,
     uint64_t key, enum acl_access access)
 {
+	const struct acl *acl = acl_of(h, s);
 	struct rights_answer *a;
 	struct acl_client c;
 
-	if (h->acl == NULL)
+	if (acl == NULL)
 		return true;
-	a = answer_of(h, s, key);
+	/* What others said of the session is another matter. */
+	a = answer_of(h, s, key ^ acl_serial(acl) * 0xbf58476d1ce4e5b9u);
 	if ((a->known & access) == 0) {
 		c = client_of(s);
 		a->known |= (uint8_t)access;
-		if (acl_allows(h->acl, &c, topic, access))
+		if (acl_allows(acl, &c, topic, access))
 			a->allowed |= (uint8_t)access;
 	}
 	return (a->allowed & access) != 0;
@@ -71,18 +79,29 @@ bool
 rights_may_subscribe(struct home *h, const struct session *s,
     struct slice filter)
 {
+	const struct acl *acl = acl_of(h, s);
 	struct acl_client c = client_of(s);
 
-	return h->acl == NULL || acl_allows_filter(h->acl, &c, filter);
+	return acl == NULL || acl_allows_filter(acl, &c, filter);
 }
 
 bool
-rights_may_publish_as(struct home *h, struct slice user, struct slice client_id,
-    struct slice topic)
+rights_may_publish_as(struct home *h, const struct acl *own, struct slice user,
+    struct slice client_id, struct slice topic)
 {
+	const struct acl *acl = own != NULL ? own : h->acl;
 	struct acl_client c = { .user = user, .client_id = client_id };
 
-	return h->acl == NULL || acl_allows(h->acl, &c, topic, ACL_WRITE);
+	return acl == NULL || acl_allows(acl, &c, topic, ACL_WRITE);
+}
+
+void
+rights_set_own(struct home *h, struct session *s, struct acl *own)
+{
+	h->n_own_acls -= s->acl != NULL;
+	acl_unref(&s->acl);
+	s->acl = own != NULL ? acl_ref(own) : NULL;
+	h->n_own_acls += s->acl != NULL;
 }
 
 void

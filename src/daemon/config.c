@@ -181,13 +181,8 @@ unknown_section(struct config_loader *l, const char *section, unsigned line)
 {
 	const char *nearest = option_nearest_section(section);
 
-	if (option_is_planned(section, NULL))
-		config_error(l, line,
-		    "section [%s] is not available in this version", section);
-	else
-		config_error(l, line,
-		    "unknown section [%s]; did you mean [%s%s]?", section,
-		    nearest, strcmp(nearest, "listener") == 0 ? " NAME" : "");
+	config_error(l, line, "unknown section [%s]; did you mean [%s%s]?",
+	    section, nearest, strcmp(nearest, "listener") == 0 ? " NAME" : "");
 }
 
 /*
@@ -248,11 +243,7 @@ unknown_key(struct config_loader *l, const char *section,
 {
 	const struct option_row *o = option_nearest(section, e->key);
 
-	if (option_is_planned(section, e->key))
-		config_error(l, e->line,
-		    "key \"%s\" in [%s] is not available in this version",
-		    e->key, e->section);
-	else if (strcmp(o->section, section) == 0)
+	if (strcmp(o->section, section) == 0)
 		config_error(l, e->line,
 		    "unknown key \"%s\" in [%s]; did you mean \"%s\"?", e->key,
 		    e->section, o->key);

@@ -238,8 +238,11 @@ struct config {
 		char *client_id_prefix; /* "": none */
 		char *acl_file;         /* "": none */
 		struct acl *acl;        /* what is in it; NULL: none */
-		char *password_file;    /* "": none */
-		struct users *users;    /* what is in it; NULL: none */
+		char *request_subject;  /* "": none */
+		unsigned request_timeout_ms;
+		unsigned request_cache_s;
+		char *password_file; /* "": none */
+		struct users *users; /* what is in it; NULL: none */
 	} auth;
 
 	struct {

@@ -26,7 +26,24 @@ static bool
 has_check(const struct config *c)
 {
 	return c->nats.identity == IDENTITY_USER ||
-	    *c->auth.password_file != '\0';
+	    *c->auth.password_file != '\0' || *c->auth.request_subject != '\0';
+}
+
+static void
+check_request(struct config_loader *l)
+{
+	const struct config *c = l->config;
+
+	if (*c->auth.request_subject == '\0')
+		return;
+	if (*c->nats.url == '\0')
+		config_error(l, line_of(l, "request_subject"),
+		    "[auth] request_subject needs NATS, and [nats] url is "
+		    "empty");
+	if (c->nats.identity == IDENTITY_USER)
+		config_error(l, line_of(l, "request_subject"),
+		    "[auth] request_subject and [nats] identity = user cannot "
+		    "be used together: who would be asked?");
 }
 
 /* What is wrong with a file, at its own line if there is one. */
@@ -121,8 +138,8 @@ check_openness(struct config_loader *l)
 			continue;
 		config_warning(l, a->line,
 		    "[listener %s] lets nobody in: nobody knows who clients "
-		    "are; set [auth] password_file or [nats] identity = user, "
-		    "or say allow_anonymous = yes",
+		    "are; set [auth] password_file, request_subject or [nats] "
+		    "identity = user, or say allow_anonymous = yes",
 		    a->name);
 	}
 }
@@ -145,6 +162,7 @@ void
 config_check_auth(struct config_loader *l)
 {
 	load_users(l);
+	check_request(l);
 	load_acl(l);
 	check_openness(l);
 }

@@ -424,23 +424,10 @@ const struct option_row option_table[] = {
 		.help = (text),                                                \
 		PLACE_##in(member),                                            \
 		type },
-#define PLANNED(in, name)
 #include "daemon/option.tbl"
 #undef OPTION
-#undef PLANNED
 };
 const size_t option_count = countof(option_table);
-
-static const struct planned {
-	const char *section;
-	const char *key;
-} planned_table[] = {
-#define OPTION(in, name, member, type, value, when, text)
-#define PLANNED(in, name) { #in, #name },
-#include "daemon/option.tbl"
-#undef OPTION
-#undef PLANNED
-};
 
 /* --- searching it --- */
 
@@ -458,19 +445,6 @@ option_find(const char *section, const char *key)
 			return &option_table[i];
 	}
 	return NULL;
-}
-
-bool
-option_is_planned(const char *section, const char *key)
-{
-	for (size_t i = 0; i < countof(planned_table); i++) {
-		const struct planned *p = &planned_table[i];
-
-		if (strcmp(p->section, section) == 0 &&
-		    (key == NULL || strcmp(p->key, key) == 0))
-			return true;
-	}
-	return false;
 }
 
 bool

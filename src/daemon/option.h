@@ -42,8 +42,6 @@ extern const size_t option_count;
 
 /* NULL when there is none. */
 const struct option_row *option_find(const char *section, const char *key);
-/* Is this a key, or (key NULL) a section, of a later version? */
-bool option_is_planned(const char *section, const char *key);
 /* Does the table have this section? */
 bool option_is_section(const char *section);
 

@@ -71,6 +71,11 @@ fill_broker_options(struct settings *s)
 		.client_id_prefix = *c->auth.client_id_prefix != '\0'
 		    ? c->auth.client_id_prefix
 		    : NULL,
+		.auth_subject = *c->auth.request_subject != '\0'
+		    ? c->auth.request_subject
+		    : NULL,
+		.auth_timeout_ms = c->auth.request_timeout_ms,
+		.auth_cache_s = c->auth.request_cache_s,
 		.users = c->auth.users,
 		.acl = c->auth.acl,
 		.queue_qos0 = c->limits.queue_qos0,

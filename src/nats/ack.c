@@ -179,7 +179,7 @@ ack_behind(const struct ack_table *t, uint64_t fence)
 bool
 ack_is_exhausted(const struct ack_table *t, const struct ack *a)
 {
-	if ((a->flags & BUS_ONCE) != 0)
+	if ((a->flags & (BUS_ONCE | BUS_ASK)) != 0)
 		return a->n_expired > 0;
 	return (a->flags & BUS_UNTIL_SETTLED) == 0 &&
 	    a->n_expired >= t->attempts;

@@ -77,6 +77,13 @@ enum bus_request_type {
 #define BUS_UNTIL_SETTLED 0x01
 /* Never publish again: somebody has it, and only the reply is of interest. */
 #define BUS_ONCE          0x02
+/*
+ * A question of our own, with ACK_REPLY: it goes out as it is, once, and now
+ * or not at all (BUS_DOWN). With BUS_OK the text of BUS_SETTLED is the reply.
+ */
+#define BUS_ASK           0x04
+/* More of such a reply is not taken: the question is refused. */
+#define BUS_REPLY_MAX     65536u
 
 /* Credentials of a device towards NATS; free with bus_login_free. */
 struct bus_login {
@@ -172,8 +179,8 @@ struct bus_event {
 	union {
 		void *delivery;
 		/*
-		 * BUS_SETTLED, not with BUS_OK: the server's text, a heap
-		 * string that the receiver frees; may be NULL.
+		 * BUS_SETTLED, with BUS_OK only for BUS_ASK: the server's
+		 * text, a heap string that the receiver frees; may be NULL.
 		 */
 		char *text;
 	};

@@ -195,6 +195,12 @@ ack_reply(struct link *l, const struct ack *a)
 	return (const char *)buf_ptr(b);
 }
 
+static bool
+is_question(const struct ack *a)
+{
+	return a != NULL && (a->flags & BUS_ASK) != 0;
+}
+
 static enum sent
 send_publish(struct link *l, const struct message *m, const struct ack *a)
 {
@@ -204,6 +210,9 @@ send_publish(struct link *l, const struct message *m, const struct ack *a)
 	/* The server's word needs no reply: a fence follows. */
 	if (a != NULL && a->policy != ACK_SERVER)
 		reply = ack_reply(l, a);
+	if (is_question(a))
+		return send_plain(l, message_subject(m), reply,
+		    message_payload(m));
 	else if (m->properties_len > 0 && m->qos == 0)
 		reply = response_subject(l, m);
 	if (header_is_plain(m, duplicate))
@@ -317,6 +326,18 @@ is_to_be_doubted(struct link *l, struct ack *a)
 	return true;
 }
 
+static void NATS_THREAD
+settle_question(struct link *l, struct ack *a, struct slice body,
+    bool no_responders)
+{
+	if (no_responders)
+		publish_settle(l, a, BUS_NO_RESPONDERS, NULL);
+	else if (body.len > BUS_REPLY_MAX)
+		publish_settle(l, a, BUS_REFUSED, NULL);
+	else
+		publish_settle(l, a, BUS_OK, xmemdup0(body.ptr, body.len));
+}
+
 void
 publish_on_reply(struct link *l, uint64_t seq, struct slice body,
     bool no_responders)
@@ -324,6 +345,11 @@ publish_on_reply(struct link *l, uint64_t seq, struct slice body,
 	struct ack *a = ack_find(&l->acks, seq);
 	enum bus_result result;
 	char *text;
+
+	if (is_question(a)) {
+		settle_question(l, a, body, no_responders);
+		return;
+	}
 
 	/* A second reply, or one to what was settled otherwise. */
 	if (a == NULL || a->policy == ACK_SERVER)
@@ -467,9 +493,13 @@ publish_request(struct link *l, unsigned worker, const struct bus_request *r)
 	} else if (a != NULL && is_too_much(l)) {
 		publish_settle(l, a, BUS_REFUSED,
 		    xstrdup("too much waits for an answer from NATS"));
-	} else if (!TAILQ_EMPTY(&l->waiting) || !link_is_writable(l) ||
-	    !send_now(l, r->type, m, a)) {
+	} else if (!is_question(a) && !TAILQ_EMPTY(&l->waiting)) {
 		keep(l, r->type, m, a);
+	} else if (!link_is_writable(l) || !send_now(l, r->type, m, a)) {
+		if (is_question(a))
+			publish_settle(l, a, BUS_DOWN, NULL);
+		else
+			keep(l, r->type, m, a);
 	}
 	link_touch(l);
 	message_unref(&m);
@@ -520,10 +550,13 @@ void
 publish_rewind(struct link *l)
 {
 	struct outgoing_list first = TAILQ_HEAD_INITIALIZER(first);
-	struct ack *a;
+	struct ack *a, *next;
 
 	ack_wait_all(&l->acks);
 	timer_cancel(l->bus->wheel, &l->expire);
+	TAILQ_FOREACH_SAFE(a, &l->acks.all, by_seq, next)
+		if (is_question(a))
+			publish_settle(l, a, BUS_DOWN, NULL);
 	TAILQ_FOREACH(a, &l->acks.all, by_seq) {
 		struct outgoing *o;
 

@@ -55,6 +55,7 @@ message_new(const struct message_parts *parts)
 	m->retain = parts->retain;
 	m->from_nats = parts->from_nats;
 	m->is_request = parts->is_request;
+	m->is_secret = parts->is_secret;
 	m->topic_len = (uint16_t)parts->topic.len;
 	m->subject_len = (uint16_t)parts->subject.len;
 	m->reply_len = (uint16_t)parts->reply.len;
@@ -84,23 +85,6 @@ message_ref(struct message *m)
 	before = atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
 	assert(before > 0 && before < UINT_MAX);
 	return m;
-}
-
-void
-message_unref(struct message **m)
-{
-	struct message *gone = *m;
-	unsigned before;
-
-	if (gone == NULL)
-		return;
-	*m = NULL;
-	/* Released to, and acquired by, whoever drops the last one. */
-	before =
-	    atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel);
-	assert(before > 0);
-	if (before == 1)
-		free(gone);
 }
 
 static const uint8_t *
@@ -190,4 +174,25 @@ message_expiry_left(const struct message *m, uint64_t wall_ms)
 		return 0;
 	left = (m->expires_ms - wall_ms - 1) / 1000 + 1;
 	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
+void
+message_unref(struct message **m)
+{
+	struct message *gone = *m;
+	unsigned before;
+
+	if (gone == NULL)
+		return;
+	*m = NULL;
+	/* Released to, and acquired by, whoever drops the last one. */
+	before =
+	    atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel);
+	assert(before > 0);
+	if (before != 1)
+		return;
+	if (gone->is_secret)
+		explicit_bzero((void *)(uintptr_t)payload_at(gone),
+		    gone->payload_len);
+	free(gone);
 }

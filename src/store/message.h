@@ -26,6 +26,7 @@ struct message {
 	bool from_nats;
 	/* Its Response Topic is the reply subject: a device will answer. */
 	bool is_request;
+	bool is_secret; /* wiped when it goes */
 	uint16_t topic_len;
 	uint16_t subject_len;
 	uint16_t reply_len;
@@ -59,6 +60,7 @@ struct message_parts {
 	bool retain;
 	bool from_nats;
 	bool is_request;
+	bool is_secret;
 	uint64_t publisher;
 	uint64_t expires_ms;
 };

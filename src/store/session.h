@@ -15,6 +15,7 @@
 #include "store/inflight.h"
 #include "store/receiving.h"
 
+struct acl;
 struct client;
 struct will;
 
@@ -60,6 +61,7 @@ struct session {
 	struct outbox backlog;      /* QoS > 0, and what queue_qos0 keeps */
 	struct timer expiry;        /* armed while away */
 	struct will *will;          /* broker/will's, while delayed */
+	struct acl *acl;            /* broker/rights'; NULL: the node's */
 };
 
 /* A session without subscriptions; handle and timers are the caller's. */

@@ -735,7 +735,7 @@ Test(restore, publishes_the_wills_of_those_who_were_there)
 	device_subscribe(s, "will", 1);
 	for (unsigned i = 0; i < countof(w); i++) {
 		w[i] = device_new(n, i % 2);
-		device_say(w[i], connects[i]);
+		device_say(w[i], "%s", connects[i]);
 		device_skip(w[i]);
 	}
 	device_say(w[1], "e0 []");

@@ -238,13 +238,6 @@ Test(config, unknown_words_name_the_nearest)
 		"\"url\"?\n" });
 }
 
-Test(config, keys_of_later_versions_are_refused_as_such)
-{
-	EXPECT_BAD({ "[auth]\nrequest_subject = x\n",
-	    "x.ini:2: key \"request_subject\" in [auth] is not available "
-	    "in this version\n" });
-}
-
 Test(config, bad_values_say_what_is_allowed)
 {
 	EXPECT_BAD(
@@ -462,8 +455,8 @@ Test(config, listeners_that_let_nobody_in_are_warned_about)
 #define NOBODY(where, name)                                                    \
 	where ": [listener " name                                              \
 	      "] lets nobody in: nobody knows who clients "                    \
-	      "are; set [auth] password_file or [nats] identity = user, or "   \
-	      "say allow_anonymous = yes\n"
+	      "are; set [auth] password_file, request_subject or [nats] "      \
+	      "identity = user, or say allow_anonymous = yes\n"
 	expect_warnings("[listener a]\naddress = 0.0.0.0\n",
 	    NOBODY("x.ini:1", "a"));
 	expect_warnings("[listener a]\naddress = 0.0.0.0\n[auth]\n"

@@ -69,8 +69,6 @@ Test(option, a_key_stands_once)
 
 		cr_expect_eq(option_find(o->section, o->key), o, "[%s] %s",
 		    o->section, o->key);
-		cr_expect_not(option_is_planned(o->section, o->key), "[%s] %s",
-		    o->section, o->key);
 		cr_expect(*o->help != '\0');
 	}
 }
@@ -332,13 +330,4 @@ Test(option, the_nearest_key_is_found)
 	cr_expect_str_eq(option_nearest_section("lisener"), "listener");
 	cr_expect_str_eq(option_nearest_section("akc"), "ack");
 	cr_expect_str_eq(option_nearest_section("limit"), "limits");
-}
-
-Test(option, planned_keys_are_known)
-{
-	cr_expect(option_is_planned("auth", "request_subject"));
-	cr_expect(option_is_planned("auth", NULL));
-	cr_expect_not(option_is_planned("auth", "xyzzy"));
-	cr_expect_not(option_is_planned("nats", "tls"));
-	cr_expect_not(option_is_planned("xyzzy", NULL));
 }

@@ -15,7 +15,6 @@ page=man/mqtt-nats.ini.5
 # The table, as the compiler sees it: "SECTION KEY = DEFAULT<TAB>HELP".
 {
 	echo '#define OPTION(s, k, m, t, d, a, h) @s@k@d@h@'
-	echo '#define PLANNED(s, k)'
 	cat "$table"
 } | "${CC:-cc}" -E -P -x c - | tr '\n' ' ' | awk '
 	BEGIN { RS = "@ *@|@ *$"; FS = "@" }
