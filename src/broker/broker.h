@@ -23,6 +23,7 @@ struct registry;
 struct retained;
 struct store;
 struct sys_topics;
+struct tokens;
 struct users;
 struct acl;
 
@@ -68,6 +69,7 @@ struct broker_options {
 	unsigned auth_timeout_ms;     /* for its reply */
 	unsigned auth_cache_s;        /* that one holds, if it does not say */
 	struct users *users;          /* NULL: there is no password file */
+	struct tokens *tokens;        /* NULL: no key signs any */
 	const char *client_id_prefix; /* with %u in it; NULL: any */
 	struct acl *acl;              /* NULL: there is no ACL file */
 	bool queue_qos0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_login - who says CONNECT? The password file knows, or a service on
- * NATS (request_subject), or NATS itself (identity = user), or the client
- * proves it, or nobody asks.
+ * client_login - who says CONNECT? The password file knows, or a token says it,
+ * or a service on NATS (request_subject), or NATS itself (identity = user), or
+ * the client proves it, or nobody asks.
  */
 #include "base/xalloc.h"
 #include "broker/ask.h"
+#include "broker/bearer.h"
 #include "broker/broker.h"
 #include "broker/client_auth.h"
 #include "broker/connecting.h"
@@ -40,20 +41,29 @@ connecting_will_ask(const struct client *c, const struct packet_connect *p)
 		return true;
 	if (h->broker->options->auth_subject != NULL)
 		return true;
+	if (h->tokens != NULL && p->has_password)
+		return true;
 	return p->has_user_name &&
 	    (h->users != NULL || h->broker->options->identity_user);
 }
 
-/* Its answer may come at once, so what it is for is kept first. */
+/* What the answer is for is kept; it may come at once. */
 static void WORKER_THREAD
-ask_service(struct client *c, const struct frame *f,
-    const struct packet_connect *p)
+have_checked(struct client *c, const struct frame *f,
+    const struct packet_connect *p,
+    bool (*start)(struct client *c, const struct packet_connect *p))
 {
 	connecting_hold(c, f);
-	if (ask_start(c, p))
+	if (start(c, p))
 		return;
 	limit_strike_client(c, LIMIT_MAX_LOGINS);
 	connecting_refuse(c, MQTT_RC_SERVER_BUSY, "too many logins at once");
+}
+
+static bool WORKER_THREAD
+start_verify(struct client *c, const struct packet_connect *p)
+{
+	return verify_start(c, p->user_name, p->password);
 }
 
 bool
@@ -63,8 +73,12 @@ connecting_login(struct client *c, const struct frame *f,
 	struct home *h = c->home;
 
 	/* Whoever is known by now may still have to be let in. */
+	if (!c->is_asked && bearer_is_due(c, p)) {
+		have_checked(c, f, p, bearer_start);
+		return true;
+	}
 	if (ask_is_due(c, p)) {
-		ask_service(c, f, p);
+		have_checked(c, f, p, ask_start);
 		return true;
 	}
 	if (c->is_authenticated)
@@ -74,13 +88,7 @@ connecting_login(struct client *c, const struct frame *f,
 		return true;
 	}
 	if (h->users != NULL && p->has_user_name) {
-		if (verify_start(c, p->user_name, p->password))
-			connecting_hold(c, f);
-		else {
-			limit_strike_client(c, LIMIT_MAX_LOGINS);
-			connecting_refuse(c, MQTT_RC_SERVER_BUSY,
-			    "too many logins at once");
-		}
+		have_checked(c, f, p, start_verify);
 		return true;
 	}
 	if (!h->broker->options->identity_user)

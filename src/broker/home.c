@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/tokens.h"
 #include "auth/users.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -52,6 +53,8 @@ home_new(struct broker *b, unsigned id)
 	slots_init(&h->pending, (uint8_t)id);
 	if (b->options->users != NULL)
 		h->users = users_ref(b->options->users);
+	if (b->options->tokens != NULL)
+		h->tokens = tokens_ref(b->options->tokens);
 	if (b->options->acl != NULL)
 		h->acl = acl_ref(b->options->acl);
 	TAILQ_INIT(&h->dirty);
@@ -99,6 +102,7 @@ home_free(struct home **hp)
 	buf_fini(&h->subject);
 	topics_forget(h);
 	users_unref(&h->users);
+	tokens_unref(&h->tokens);
 	rights_fini(h);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < 3; j++)

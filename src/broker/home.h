@@ -27,6 +27,7 @@ struct acl;
 struct rights_answer;
 struct match_memos;
 struct topic_memo;
+struct tokens;
 struct users;
 
 /* Written by the worker, read by anyone. */
@@ -69,6 +70,7 @@ struct home {
 	atomic_size_t mail_bytes; /* [a] of messages in the mailbox */
 	struct timer_wheel *timers;
 	struct users *users;           /* NULL: there is no password file */
+	struct tokens *tokens;         /* NULL: no key signs any */
 	struct acl *acl;               /* NULL: everybody may do everything */
 	unsigned n_own_acls;           /* sessions that have their own */
 	struct rights_answer *answers; /* rights', what was asked lately */

@@ -51,20 +51,44 @@ give_back(struct home *h, uint32_t link)
 		home_request(h, &r);
 }
 
-void
-login_settled(struct home *h, struct pending *p, enum login_result result,
-    uint32_t link)
+/* Take it out; its client, if that is still there. */
+static struct client *WORKER_THREAD
+end(struct home *h, struct pending *p)
 {
 	struct pending_login *l = container_of(p, struct pending_login, p);
 	struct client *c = l->client;
 
 	pending_remove(h, p);
 	free(l);
-	if (c == NULL) {
-		if (result == LOGIN_GOOD)
-			give_back(h, link);
+	if (c != NULL)
+		c->login = NULL;
+	return c;
+}
+
+void
+login_granted(struct home *h, struct pending *p, struct grant *g,
+    const char *why)
+{
+	struct client *c = end(h, p);
+
+	if (c == NULL)
+		return;
+	if (g != NULL) {
+		client_on_grant(c, g);
 		return;
 	}
-	c->login = NULL;
-	client_on_login(c, result, link);
+	client_log(c, LOG_INFO, "token refused: %s", why);
+	client_on_login(c, LOGIN_WRONG, 0);
+}
+
+void
+login_settled(struct home *h, struct pending *p, enum login_result result,
+    uint32_t link)
+{
+	struct client *c = end(h, p);
+
+	if (c != NULL)
+		client_on_login(c, result, link);
+	else if (result == LOGIN_GOOD)
+		give_back(h, link);
 }

@@ -9,6 +9,7 @@
 #include "broker/pending.h"
 
 struct client;
+struct grant;
 struct verify;
 
 enum login_result {
@@ -28,6 +29,9 @@ struct pending_login *login_begin(struct client *c,
     struct verify *verify) WORKER_THREAD;
 /* The client does not wait any more. */
 void login_forget(struct client *c) WORKER_THREAD;
+/* PENDING_LOGIN by what was granted; NULL: it was not, `why` for the log. */
+void login_granted(struct home *h, struct pending *p, struct grant *g,
+    const char *why) WORKER_THREAD;
 /* PENDING_LOGIN was answered; `link` is the NATS identity, 0 without one. */
 void login_settled(struct home *h, struct pending *p, enum login_result result,
     uint32_t link) WORKER_THREAD;

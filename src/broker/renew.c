@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "auth/acl.h"
+#include "auth/tokens.h"
 #include "auth/users.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
@@ -18,6 +19,7 @@
 struct renewal {
 	struct mail mail;
 	struct users *users;
+	struct tokens *tokens;
 	struct acl *acl;
 };
 
@@ -65,6 +67,8 @@ on_renewal(struct mail *mail, void *owner)
 	struct review r = { .before = before, .now = n->users };
 
 	h->users = n->users;
+	tokens_unref(&h->tokens);
+	h->tokens = n->tokens;
 	rights_set(h, &n->acl);
 	topics_forget(h); /* limits may be others */
 	slots_each(&h->sessions, review_one, &r);
@@ -83,6 +87,8 @@ broker_renew(struct broker *b, const struct broker_options *o)
 		n->mail.handle = on_renewal;
 		if (o->users != NULL)
 			n->users = users_ref(o->users);
+		if (o->tokens != NULL)
+			n->tokens = tokens_ref(o->tokens);
 		if (o->acl != NULL)
 			n->acl = acl_ref(o->acl);
 		mailbox_post(&b->homes[i]->mailbox, &n->mail);

@@ -66,19 +66,25 @@ on_done(struct mail *mail, void *owner)
 		    users_agree(v->users, h->users,
 			slice_of(v->bytes, v->user_len))));
 
-	atomic_fetch_sub(&h->broker->n_verifying, 1);
+	verify_done(h->broker);
 	verify_free(v);
 	if (p != NULL)
 		login_settled(h, p, is_good ? LOGIN_GOOD : LOGIN_WRONG, 0);
 }
 
-static bool
-has_room(struct broker *b)
+bool
+verify_has_room(struct broker *b)
 {
 	if (atomic_fetch_add(&b->n_verifying, 1) < b->options->max_logins)
 		return true;
 	atomic_fetch_sub(&b->n_verifying, 1);
 	return false;
+}
+
+void
+verify_done(struct broker *b)
+{
+	atomic_fetch_sub(&b->n_verifying, 1);
 }
 
 bool
@@ -87,7 +93,7 @@ verify_start(struct client *c, struct slice user, struct slice password)
 	struct home *h = c->home;
 	struct verify *v;
 
-	if (!has_room(h->broker))
+	if (!verify_has_room(h->broker))
 		return false;
 	v = xcalloc(1, sizeof(*v) + user.len + password.len);
 	v->job.mail.handle = on_done;

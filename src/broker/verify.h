@@ -14,6 +14,7 @@
 #include "base/helper.h"
 #include "broker/login.h"
 
+struct broker;
 struct verify;
 
 /*
@@ -24,5 +25,13 @@ bool
 verify_start(struct client *c, struct slice user,
     struct slice password) WORKER_THREAD
 MUST_CHECK;
+/*
+ * One more for the helper to check; false: too many wait already. When it is
+ * checked, or given up, verify_done.
+ */
+bool
+verify_has_room(struct broker *b) ANY_THREAD
+MUST_CHECK;
+void verify_done(struct broker *b) ANY_THREAD;
 /* Its client is gone: there is no need to do it. */
 void verify_forget(struct verify *v) WORKER_THREAD;

@@ -572,6 +572,7 @@ config_free(struct config **c)
 	free(o->listeners);
 	free(o->ack_rows);
 	users_unref(&o->auth.users);
+	tokens_unref(&o->auth.tokens);
 	acl_unref(&o->auth.acl);
 	free(o);
 	*c = NULL;

@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "auth/acl.h"
+#include "auth/tokens.h"
 #include "auth/users.h"
 #include "base/attr.h"
 #include "base/log.h"
@@ -241,8 +242,13 @@ struct config {
 		char *request_subject;  /* "": none */
 		unsigned request_timeout_ms;
 		unsigned request_cache_s;
-		char *password_file; /* "": none */
-		struct users *users; /* what is in it; NULL: none */
+		char *jwt_key_file; /* "": none */
+		char *jwt_issuer;   /* "": any */
+		char *jwt_audience; /* "": any */
+		char *jwt_user_claim;
+		struct tokens *tokens; /* keys of jwt_key_file; NULL: none */
+		char *password_file;   /* "": none */
+		struct users *users;   /* what is in it; NULL: none */
 	} auth;
 
 	struct {

@@ -26,7 +26,8 @@ static bool
 has_check(const struct config *c)
 {
 	return c->nats.identity == IDENTITY_USER ||
-	    *c->auth.password_file != '\0' || *c->auth.request_subject != '\0';
+	    *c->auth.password_file != '\0' || *c->auth.jwt_key_file != '\0' ||
+	    *c->auth.request_subject != '\0';
 }
 
 static void
@@ -97,6 +98,31 @@ load_users(struct config_loader *l)
 }
 
 static void
+load_tokens(struct config_loader *l)
+{
+	struct config *c = l->config;
+	const struct tokens_options o = { .issuer = c->auth.jwt_issuer,
+		.audience = c->auth.jwt_audience,
+		.claim = c->auth.jwt_user_claim };
+	const char *path = c->auth.jwt_key_file;
+	struct buf why = { 0 };
+
+	if (*path == '\0')
+		return;
+	if (c->nats.identity == IDENTITY_USER)
+		config_error(l, line_of(l, "jwt_key_file"),
+		    "[auth] jwt_key_file and [nats] identity = user cannot be "
+		    "used together: who would be asked?");
+	if (*o.claim == '\0')
+		config_error(l, line_of(l, "jwt_user_claim"),
+		    "[auth] jwt_user_claim is empty");
+	c->auth.tokens = tokens_load(path, &o, &why);
+	if (c->auth.tokens == NULL)
+		file_error(l, "jwt_key_file", path, 0, &why);
+	buf_fini(&why);
+}
+
+static void
 load_acl(struct config_loader *l)
 {
 	struct config *c = l->config;
@@ -163,6 +189,7 @@ config_check_auth(struct config_loader *l)
 {
 	load_users(l);
 	check_request(l);
+	load_tokens(l);
 	load_acl(l);
 	check_openness(l);
 }

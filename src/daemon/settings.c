@@ -77,6 +77,7 @@ fill_broker_options(struct settings *s)
 		.auth_timeout_ms = c->auth.request_timeout_ms,
 		.auth_cache_s = c->auth.request_cache_s,
 		.users = c->auth.users,
+		.tokens = c->auth.tokens,
 		.acl = c->auth.acl,
 		.queue_qos0 = c->limits.queue_qos0,
 		.check_payload_format = c->limits.check_payload_format,
