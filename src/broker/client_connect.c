@@ -139,6 +139,15 @@ check(struct client *c, const struct packet_connect *p, const char **why)
 		*why = "the User Name is not the one that was proven";
 		return MQTT_RC_BAD_USER_NAME_OR_PASSWORD;
 	}
+	if (c->rules->needs_proof && !c->is_proven) {
+		*why = "its certificate has no name as identity_from wants it";
+		return MQTT_RC_NOT_AUTHORIZED;
+	}
+	if (c->rules->proof_is_client_id && c->is_proven && !c->is_asked &&
+	    !slice_eq(p->client_id, client_proven_name(c))) {
+		*why = "the Client Identifier is not the name that was proven";
+		return MQTT_RC_CLIENT_IDENTIFIER_NOT_VALID;
+	}
 	if (c->is_proven &&
 	    properties_has(&p->properties, MQTT_PROP_AUTHENTICATION_METHOD)) {
 		*why = "its certificate or key says who it is";
@@ -512,6 +521,8 @@ client_on_connect(struct client *c, const struct frame *f)
 	}
 	c->version = p.version;
 	is_assigned = p.client_id.len == 0;
+	if (is_assigned && c->is_proven && c->rules->proof_is_client_id)
+		p.client_id = client_proven_name(c);
 	if (client_grant(c) != NULL && client_grant(c)->client_id != NULL)
 		p.client_id = slice_str(client_grant(c)->client_id);
 	take_limits(c, &p);

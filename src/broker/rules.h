@@ -49,6 +49,8 @@ struct client_rules {
 	const char *listener; /* its name, for the log */
 	unsigned protocols;   /* bit 1 << enum mqtt_version */
 	bool is_open;         /* to those of whom nobody knows who they are */
+	bool needs_proof;     /* all of them have a certificate, with a name */
+	bool proof_is_client_id; /* that name is their identifier, too */
 	unsigned max_qos;
 	bool retain_available;
 	bool wildcard_available;

@@ -92,6 +92,7 @@ struct config_listener {
 	char *crl_file;
 	bool require_client_cert;
 	enum tls_identity identity_from;
+	bool identity_is_client_id;
 	char *psk_file;
 	struct tls_context *tls_context; /* of these; NULL: no TLS, or taken */
 	unsigned protocols; /* bit 1 << protocol level: 3, 4 (3.1.1), 5 */

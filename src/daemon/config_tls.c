@@ -64,6 +64,8 @@ check_without_tls(struct config_loader *l, size_t i)
 		needs(l, i, "require_client_cert", "tls = yes");
 	if (a->identity_from != TLS_IDENTITY_NONE)
 		needs(l, i, "identity_from", "tls = yes");
+	if (a->identity_is_client_id)
+		needs(l, i, "identity_is_client_id", "tls = yes");
 }
 
 static void
@@ -89,6 +91,9 @@ check_together(struct config_loader *l, size_t i)
 		needs(l, i, "require_client_cert", "ca_file");
 	if (a->identity_from != TLS_IDENTITY_NONE && !has_ca)
 		needs(l, i, "identity_from", "ca_file");
+	if (a->identity_is_client_id && !proves)
+		needs(l, i, "identity_is_client_id",
+		    "identity_from, or psk_file");
 	if (a->require_client_cert && *a->psk_file != '\0')
 		config_error(l, line_of(l, i, "psk_file"),
 		    "[listener %s] psk_file and require_client_cert cannot be "

@@ -150,6 +150,9 @@ listener_rules(const struct config *c, const struct config_listener *l)
 		.listener = l->name,
 		.protocols = l->protocols,
 		.is_open = config_admits_anonymous(c, l),
+		.needs_proof = l->require_client_cert &&
+		    l->identity_from != TLS_IDENTITY_NONE,
+		.proof_is_client_id = l->identity_is_client_id,
 		.max_qos = l->max_qos,
 		.retain_available = l->retain_available,
 		.wildcard_available = l->wildcard_available,

@@ -7,6 +7,7 @@ the daemon's memory does is written down where ABUSE_TABLE names a file, which
 import contextlib
 import os
 import socket
+import ssl
 import threading
 import time
 
@@ -15,6 +16,8 @@ import pytest
 from conversation import mqtt
 from conversation.deadline import Deadline, until
 from conversation.mqtt import V5
+from conversation.pki import Authority
+from conversation.port import free_port
 
 PAUSE_S = 0.005
 LIMITS = {"connect_timeout": "1s", "max_packet_size": "64k",
@@ -88,7 +91,24 @@ class Bystanders:
 @pytest.fixture
 def abuse(start, request):
     """A bridge with tight limits, watched by two who do nothing wrong."""
-    bridge = start.bridge(ini={"limits": LIMITS})
+    yield from watch(start.bridge(ini={"limits": LIMITS}), request.node)
+
+
+@pytest.fixture
+def tls_abuse(start, request, tmp_path):
+    """The same, with a listener for TLS that the abuse is for."""
+    authority = Authority(tmp_path)
+    cert, key = authority.server()
+    port = free_port()
+    bridge = start.bridge(ini={
+        "limits": LIMITS, "listener main": {},
+        "listener tls": {"port": port, "tls": "yes", "cert_file": cert,
+                         "key_file": key}})
+    bridge.authority, bridge.tls_port = authority, port
+    yield from watch(bridge, request.node)
+
+
+def watch(bridge, test):
     pid = bridge.daemon.pid()
     with contextlib.ExitStack() as stack:
         bridge.stack = stack
@@ -104,7 +124,7 @@ def abuse(start, request):
             watched.end()
     bridge.daemon.check()
     until(lambda: bridge.mqtt("afterwards").connack.code == 0, "service")
-    tell(request.node, quiet, watched, (before, peak, rss_kib(pid)))
+    tell(test, quiet, watched, (before, peak, rss_kib(pid)))
 
 
 def tell(test, quiet, watched, memory):
@@ -120,8 +140,8 @@ def tell(test, quiet, watched, memory):
             table.write("| " + " | ".join(row) + " |\n")
 
 
-def dial(bridge):
-    s = socket.create_connection(("127.0.0.1", bridge.daemon.port), 15)
+def dial(bridge, port=None):
+    s = socket.create_connection(("127.0.0.1", port or bridge.daemon.port), 15)
     return bridge.stack.enter_context(s)
 
 
@@ -162,6 +182,40 @@ def test_slow_loris(abuse, stage):
         s.sendall(STAGES[stage])
     for s in conns:
         assert is_closed(s) == b""
+
+
+def first_flight(bridge):
+    """What a client of TLS says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = bridge.authority.context().wrap_bio(incoming, outgoing,
+                                              server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("part", ["nothing", "half", "all"])
+def test_half_open_tls(tls_abuse, part):
+    """300 handshakes that stop after so much of the first flight: closed when
+    their second is over."""
+    flight = first_flight(tls_abuse)
+    said = {"nothing": b"", "half": flight[:len(flight) // 2], "all": flight}
+    conns = [dial(tls_abuse, tls_abuse.tls_port) for _ in range(300)]
+    for s in conns:
+        s.sendall(said[part])
+    for s in conns:
+        is_closed(s)
+
+
+def test_tls_and_not_a_word(tls_abuse):
+    """100 with a handshake that is done and nothing behind it: closed when
+    their second is over."""
+    context = tls_abuse.authority.context()
+    conns = [tls_abuse.stack.enter_context(context.wrap_socket(
+        dial(tls_abuse, tls_abuse.tls_port), server_hostname="localhost"))
+        for _ in range(100)]
+    for s in conns:
+        is_closed(s)
 
 
 def test_a_byte_now_and_then(abuse):

@@ -208,6 +208,29 @@ def test_a_certificate_names_its_user(site, tmp_path, kind, name):
     site.daemon.wait_log(f'as user "{name}"')
 
 
+@pytest.mark.parametrize("version", [None, V5])
+def test_a_certificate_names_its_client(site, version):
+    site.serve_clients(identity_from="cn", identity_is_client_id="yes")
+    pump, other = site.ca.issue("pump"), site.ca.issue("other")
+    assert code(site, "pump", version, pump) == 0
+    assert code(site, "", version, pump) == 0
+    assert code(site, "other", version, pump) == (0x85 if version else 2)
+    assert code(site, "pump", version, other) == (0x85 if version else 2)
+    # Who has proven nothing has no name that could be taken.
+    assert code(site, "any", version) == 0
+    if version:
+        c = site.mqtt("", pump, version=version)
+        assert c.connack.prop("assigned_client_id") == "pump"
+
+
+def test_a_name_is_needed_where_certificates_are(site):
+    site.serve_clients(identity_from="san", require_client_cert="yes")
+    assert code(site, client=site.ca.issue("a", san="DNS:a.example")) == 0
+    nameless = site.ca.issue("b")
+    assert code(site, client=nameless) == 5
+    assert code(site, client=nameless, version=V5, user="a.example") == 0x87
+
+
 def test_names_that_are_none(site):
     """A DNS name serves where there is no URI; a name with a zero, never."""
     site.serve_clients(identity_from="san", sections={
