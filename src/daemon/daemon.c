@@ -26,6 +26,7 @@
 #include "broker/restore.h"
 #include "daemon/activation.h"
 #include "daemon/config.h"
+#include "daemon/listeners.h"
 #include "daemon/monitor.h"
 #include "daemon/privileges.h"
 #include "daemon/process.h"
@@ -55,7 +56,7 @@ struct daemon {
 	struct settings *settings; /* the newest */
 	struct bus_options bus_options;
 	struct waker **wakers;
-	struct listener_options *listeners;
+	struct listeners *listeners;
 	struct acceptor_options acceptor_options;
 	struct storage storage;
 	struct restored restored;
@@ -90,40 +91,16 @@ static void MAIN_THREAD
 fill_acceptor_options(struct daemon *d)
 {
 	const struct config *c = d->config;
+	size_t n;
 
-	d->listeners = xcalloc(c->n_listeners, sizeof(*d->listeners));
-	activation_begin();
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		struct config_listener *l = &c->listeners[i];
-		struct tls_context **tls = &l->tls_context;
-
-		d->listeners[i] = (struct listener_options){
-			.name = l->name,
-			.address = l->address,
-			.port = l->port,
-			.mode = (unsigned)strtoul(l->socket_mode, NULL, 8),
-			.group = l->socket_group,
-			.inherited = strcmp(l->address, "systemd") == 0
-			    ? activation_take(l->name)
-			    : -1,
-			.door = &d->settings->doors[i],
-			.rules = d->settings->rules[i],
-			.stack = { .tls = *tls != NULL ? tls_new(tls) : NULL,
-			    .ws = l->transport == TRANSPORT_WS
-				? &d->settings->ws[i]
-				: NULL },
-			.max_connections = l->max_connections,
-			.backlog = l->backlog,
-		};
-	}
-	activation_end();
+	d->listeners = listeners_new(d->settings);
 	d->acceptor_options = (struct acceptor_options){
-		.listeners = d->listeners,
-		.n_listeners = c->n_listeners,
+		.listeners = listeners_options(d->listeners, &n),
 		.max_connections = c->limits.max_connections,
 		.workers = d->workers,
 		.n_workers = c->server.workers,
 	};
+	d->acceptor_options.n_listeners = n;
 }
 
 static void
@@ -215,46 +192,15 @@ renew_log(const struct config *was, const struct config *now)
 		    strerror(-error));
 }
 
-/* The running one has its own, whatever else the new one says of TLS. */
-static void MAIN_THREAD
-renew_tls(struct daemon *d, size_t i, struct config_listener *l)
-{
-	struct tls *tls = d->listeners[i].stack.tls;
-
-	if (tls == NULL || l->tls_context == NULL)
-		tls_context_free(&l->tls_context);
-	else if (tls_renew(tls, &l->tls_context))
-		log_notice("listener %s: new connections have the new "
-			   "certificates and keys",
-		    l->name);
-}
-
-static void MAIN_THREAD
-renew_listeners(struct daemon *d, const struct settings *s)
-{
-	for (size_t i = 0; i < d->config->n_listeners; i++) {
-		struct config_listener *l = reload_find_listener(s->config,
-		    d->config->listeners[i].name);
-
-		if (l == NULL)
-			continue;
-		renew_tls(d, i, l);
-		acceptor_renew(d->acceptor, i,
-		    &s->rules[l - s->config->listeners],
-		    &s->doors[l - s->config->listeners], l->max_connections);
-	}
-	acceptor_set_max(d->acceptor, s->config->limits.max_connections);
-}
-
 /* All of it is good by now, and none of this can fail. */
 static void MAIN_THREAD
-apply(struct daemon *d, struct config *c)
+apply(struct daemon *d, const struct config *was)
 {
-	const struct config *was = d->settings->config;
+	const struct config *c = d->settings->config;
 
-	d->settings = settings_new(c, d->settings);
 	renew_log(was, c);
-	renew_listeners(d, d->settings);
+	listeners_apply(d->listeners, d->settings);
+	acceptor_set_max(d->acceptor, c->limits.max_connections);
 	broker_renew(d->broker, &d->settings->broker);
 	log_notice("reload: done");
 }
@@ -262,12 +208,21 @@ apply(struct daemon *d, struct config *c)
 static void MAIN_THREAD
 reload(struct daemon *d)
 {
+	const struct config *was = d->settings->config;
 	struct config *c;
 
 	process_notify(PROCESS_RELOADING, NULL);
 	c = reload_config(d->source, d->config);
-	if (c != NULL)
-		apply(d, c);
+	if (c != NULL) {
+		d->settings = settings_new(c, d->settings);
+		if (listeners_prepare(d->listeners, d->settings)) {
+			apply(d, was);
+		} else {
+			settings_undo(&d->settings);
+			log_error("reload: a listener cannot be opened; "
+				  "everything stays as it was");
+		}
+	}
 	process_notify(PROCESS_READY, NULL);
 }
 
@@ -374,6 +329,7 @@ prepare(struct daemon *d)
 	d->acceptor = acceptor_new(&d->acceptor_options);
 	if (d->acceptor == NULL)
 		return -EADDRINUSE;
+	listeners_start(d->listeners, d->acceptor);
 	error = open_monitor(d);
 	if (error == 0)
 		error = renounce(d);
@@ -479,10 +435,7 @@ release(struct daemon *d)
 	if (d->bus != NULL)
 		bus_free(&d->bus);
 	free(d->wakers);
-	for (size_t i = 0; d->listeners != NULL && i < d->config->n_listeners;
-	     i++)
-		tls_free(&d->listeners[i].stack.tls);
-	free(d->listeners);
+	listeners_free(&d->listeners);
 	settings_free(&d->settings);
 	if (d->base != NULL)
 		event_base_free(d->base);

@@ -17,6 +17,7 @@
 
 enum option_applied {
 	OPTION_RELOAD, /* a change can be applied to a running daemon */
+	OPTION_REOPEN, /* the same, by another listener in its place */
 	OPTION_RESTART
 };
 

@@ -22,33 +22,6 @@ tell(const struct config_report *r)
 }
 
 static void
-needs_restart(const char *section, const char *name, const char *key)
-{
-	log_warning("reload: [%s%s%s] %s has changed, which takes a restart",
-	    section, *name != '\0' ? " " : "", name, key);
-}
-
-static void
-compare_listener(const struct config_listener *was, const struct config *now)
-{
-	const struct config_listener *is = reload_find_listener(now, was->name);
-
-	if (is == NULL) {
-		log_warning("reload: [listener %s] is gone, which takes a "
-			    "restart",
-		    was->name);
-		return;
-	}
-	for (size_t i = 0; i < option_count; i++) {
-		const struct option_row *o = &option_table[i];
-
-		if (strcmp(o->section, "listener") == 0 &&
-		    o->applied == OPTION_RESTART && !option_same(o, was, is))
-			needs_restart("listener", was->name, o->key);
-	}
-}
-
-static void
 compare(const struct config *was, const struct config *now)
 {
 	for (size_t i = 0; i < option_count; i++) {
@@ -56,15 +29,10 @@ compare(const struct config *was, const struct config *now)
 
 		if (strcmp(o->section, "listener") != 0 &&
 		    o->applied == OPTION_RESTART && !option_same(o, was, now))
-			needs_restart(o->section, "", o->key);
-	}
-	for (size_t i = 0; i < was->n_listeners; i++)
-		compare_listener(&was->listeners[i], now);
-	for (size_t i = 0; i < now->n_listeners; i++)
-		if (reload_find_listener(was, now->listeners[i].name) == NULL)
-			log_warning("reload: [listener %s] is new, which takes "
+			log_warning("reload: [%s] %s has changed, which takes "
 				    "a restart",
-			    now->listeners[i].name);
+			    o->section, o->key);
+	}
 }
 
 struct config_listener *

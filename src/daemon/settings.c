@@ -221,22 +221,30 @@ free_doors(struct settings *s)
 	free(s->doors);
 }
 
+static void
+free_one(struct settings **sp, bool with_config)
+{
+	struct settings *s = *sp;
+
+	*sp = s->older;
+	free_doors(s);
+	free(s->ws);
+	free(s->ack_rules);
+	free(s->rules);
+	if (with_config)
+		config_free(&s->config);
+	free(s);
+}
+
+void
+settings_undo(struct settings **newest)
+{
+	free_one(newest, true);
+}
+
 void
 settings_free(struct settings **newest)
 {
-	struct settings *s = *newest;
-
-	*newest = NULL;
-	while (s != NULL) {
-		struct settings *older = s->older;
-
-		free_doors(s);
-		free(s->ws);
-		free(s->ack_rules);
-		free(s->rules);
-		if (older != NULL)
-			config_free(&s->config);
-		free(s);
-		s = older;
-	}
+	while (*newest != NULL)
+		free_one(newest, (*newest)->older != NULL);
 }

@@ -28,5 +28,7 @@ struct settings {
 /* `older` may be NULL; the configuration is borrowed. */
 struct settings *settings_new(struct config *c,
     struct settings *older) MUST_CHECK;
+/* The newest is not to be: the one before it is, and its configuration goes. */
+void settings_undo(struct settings **newest);
 /* All of them, and the configurations, except that of the first. */
 void settings_free(struct settings **newest);

@@ -29,11 +29,12 @@
 
 struct listener {
 	struct acceptor *acceptor;
-	const struct listener_options *options;
+	struct listener_options options;   /* [I] */
 	struct client_rules rules;         /* [I] the first ones */
 	const struct client_rules *newest; /* [main] those in force */
 	struct event *event;               /* [acceptor] */
 	struct event *pause;               /* [acceptor] */
+	atomic_bool closes;                /* [a] nothing is to be added */
 	struct admission_bucket bucket;    /* [acceptor] */
 	struct sockaddr_storage address;   /* [I] that it listens on */
 	struct door door;
@@ -46,7 +47,8 @@ struct acceptor {
 	struct event_base *base;
 	struct event *on_stop;
 	struct waker stop;
-	struct listener *listeners;
+	struct listener **listeners; /* [main] closed ones stay */
+	size_t n_listeners;          /* [main] */
 	struct log_limit strangers;
 	struct log_limit errors;
 	struct acceptor_stats stats;
@@ -103,7 +105,7 @@ is_full(struct acceptor *a, const struct listener *l)
 	    (own == 0 || atomic_load(&l->door.n_conns) < own))
 		return false;
 	limit_strike(limits_of(a), LIMIT_MAX_CONNECTIONS, "listener %s refuses",
-	    l->options->name);
+	    l->options.name);
 	return true;
 }
 
@@ -121,7 +123,7 @@ is_too_much(struct acceptor *a, const struct listener *l,
 		return false;
 	address_print(from, len, address);
 	limit_strike(limits_of(a), which, "listener %s refuses %s",
-	    l->options->name, address);
+	    l->options.name, address);
 	return true;
 }
 
@@ -139,7 +141,7 @@ admit(struct acceptor *a, struct listener *l, const struct sockaddr *from,
 	if (w == NULL) {
 		limit_strike(limits_of(a), LIMIT_MAX_LAG,
 		    "the workers are late, listener %s refuses",
-		    l->options->name);
+		    l->options.name);
 		return NULL;
 	}
 	/* Of a proxy the client's address counts, when it is known. */
@@ -161,7 +163,7 @@ is_stranger(struct acceptor *a, struct listener *l, const struct door_rules *r,
 	if (log_limit_pass(&a->strangers, &held))
 		log_warning("listener %s: %s is %s, refused (%lu more since "
 			    "the last line)",
-		    l->options->name, address,
+		    l->options.name, address,
 		    r->proxy_protocol ? "no trusted proxy"
 				      : "not of a network that may connect",
 		    held);
@@ -175,7 +177,7 @@ take(struct acceptor *a, struct listener *l, int fd,
 	struct worker *w;
 	const struct door_rules *r = atomic_load(&l->door.rules);
 	struct conn_origin o = { .fd = fd,
-		.stack = &l->options->stack,
+		.stack = &l->options.stack,
 		.rules = &l->rules,
 		.door = &l->door,
 		.awaits_proxy = r->proxy_protocol };
@@ -206,7 +208,8 @@ pause_accepting(struct listener *l, unsigned ms)
 	const struct timeval tv = { .tv_usec = ms * 1000 };
 
 	event_del(l->event);
-	event_add(l->pause, &tv);
+	if (!atomic_load(&l->closes))
+		event_add(l->pause, &tv);
 }
 
 /* Out of descriptors or memory: the next try would fail as well. */
@@ -216,7 +219,7 @@ on_shortage(struct acceptor *a, struct listener *l, int error)
 	unsigned long held;
 
 	if (log_limit_pass(&a->errors, &held))
-		log_error("listener %s: cannot accept: %s", l->options->name,
+		log_error("listener %s: cannot accept: %s", l->options.name,
 		    strerror(error));
 	pause_accepting(l, PAUSE_MS);
 }
@@ -242,7 +245,7 @@ has_turn(struct acceptor *a, struct listener *l)
 	if (takes_turn(l))
 		return true;
 	limit_strike(limits_of(a), LIMIT_CONNECT_RATE,
-	    "listener %s lets those who come wait", l->options->name);
+	    "listener %s lets those who come wait", l->options.name);
 	pause_accepting(l, RATE_PAUSE_MS);
 	return false;
 }
@@ -285,7 +288,8 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	thread_assert_acceptor();
-	event_add(l->event, NULL);
+	if (!atomic_load(&l->closes))
+		event_add(l->event, NULL);
 }
 
 static void
@@ -298,44 +302,100 @@ on_stop(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(a->base);
 }
 
-static bool
-open_listener(struct acceptor *a, struct listener *l,
-    const struct listener_options *o)
+static struct listener *
+append(struct acceptor *a, const struct listener_options *o)
 {
-	socklen_t len;
+	struct listener *l = xcalloc(1, sizeof(*l));
 
 	l->acceptor = a;
-	l->options = o;
+	l->options = *o;
 	l->rules = o->rules;
 	l->newest = &l->rules;
 	l->max_connections = o->max_connections;
 	l->door.name = o->name;
 	l->door.rules = o->door;
-	if (listener_open(o, &l->socket) < 0)
-		return false;
-	len = sizeof(l->address);
+	l->socket.fd = -1;
+	a->listeners = xrealloc(a->listeners,
+	    (a->n_listeners + 1) * sizeof(struct listener *));
+	a->listeners[a->n_listeners++] = l;
+	return l;
+}
+
+/* The base has a lock: the acceptor's thread may be in its loop. */
+static void
+watch(struct listener *l)
+{
+	socklen_t len = sizeof(l->address);
+
 	(void)getsockname(l->socket.fd, (struct sockaddr *)&l->address, &len);
-	l->event = event_new(a->base, l->socket.fd, EV_READ | EV_PERSIST,
-	    on_readable, l);
-	l->pause = event_new(a->base, -1, 0, on_pause_over, l);
+	l->event = event_new(l->acceptor->base, l->socket.fd,
+	    EV_READ | EV_PERSIST, on_readable, l);
+	l->pause = event_new(l->acceptor->base, -1, 0, on_pause_over, l);
 	event_add(l->event, NULL);
-	return true;
+}
+
+/*
+ * Each event_del waits for a call that runs. One that has not seen `closes`
+ * may add the other one: twice round, and neither is left.
+ */
+static void
+unwatch(struct listener *l)
+{
+	if (l->event == NULL)
+		return;
+	atomic_store(&l->closes, true);
+	for (int i = 0; i < 2; i++) {
+		event_del(l->pause);
+		event_del(l->event);
+	}
+	event_free(l->pause);
+	event_free(l->event);
+	l->event = NULL;
+	l->pause = NULL;
 }
 
 static void
 close_listeners(struct acceptor *a)
 {
-	for (size_t i = 0; i < a->options->n_listeners; i++) {
-		struct listener *l = &a->listeners[i];
-
-		if (l->event != NULL)
-			event_free(l->event);
-		if (l->pause != NULL)
-			event_free(l->pause);
-		listener_close(&l->socket);
-		l->event = NULL;
-		l->pause = NULL;
+	for (size_t i = 0; i < a->n_listeners; i++) {
+		unwatch(a->listeners[i]);
+		listener_close(&a->listeners[i]->socket);
 	}
+}
+
+bool
+acceptor_add(struct acceptor *a, const struct listener_options *o, bool opens)
+{
+	struct listener *l = append(a, o);
+
+	return !opens || listener_open(&l->options, &l->socket) >= 0;
+}
+
+void
+acceptor_admit(struct acceptor *a, size_t listener, size_t from)
+{
+	struct listener *l = a->listeners[listener];
+
+	if (from != SIZE_MAX) {
+		struct listener *old = a->listeners[from];
+
+		unwatch(old);
+		l->socket = old->socket;
+		old->socket.fd = -1;
+		listener_retouch(&l->socket, &l->options);
+	}
+	/* A lame duck has no thread that would accept. */
+	if (!a->runs)
+		listener_close(&l->socket);
+	else if (listener_listen(&l->socket, &l->options) == 0)
+		watch(l);
+}
+
+void
+acceptor_close(struct acceptor *a, size_t listener)
+{
+	unwatch(a->listeners[listener]);
+	listener_close(&a->listeners[listener]->socket);
 }
 
 struct acceptor *
@@ -345,23 +405,18 @@ acceptor_new(const struct acceptor_options *options)
 
 	a->options = options;
 	a->max_connections = options->max_connections;
-	a->listeners = xcalloc(options->n_listeners, sizeof(*a->listeners));
-	for (size_t i = 0; i < options->n_listeners; i++)
-		a->listeners[i].socket.fd = -1;
 	a->base = event_base_new();
 	if (a->base == NULL || waker_init(&a->stop) != 0) {
 		log_error("cannot make an event loop");
 		if (a->base != NULL)
 			event_base_free(a->base);
-		free(a->listeners);
 		free(a);
 		return NULL;
 	}
 	a->on_stop = event_new(a->base, a->stop.fd, EV_READ, on_stop, a);
 	event_add(a->on_stop, NULL);
 	for (size_t i = 0; i < options->n_listeners; i++)
-		if (!open_listener(a, &a->listeners[i],
-			&options->listeners[i])) {
+		if (!acceptor_add(a, &options->listeners[i], true)) {
 			acceptor_free(&a);
 			return NULL;
 		}
@@ -375,7 +430,6 @@ run(void *arg)
 
 	thread_enter(THREAD_ACCEPTOR, "acceptor");
 	event_base_dispatch(a->base);
-	close_listeners(a);
 	return NULL;
 }
 
@@ -384,9 +438,13 @@ acceptor_start(struct acceptor *a)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < a->options->n_listeners && error == 0; i++)
-		error = listener_listen(&a->listeners[i].socket,
-		    a->listeners[i].options);
+	for (size_t i = 0; i < a->n_listeners && error == 0; i++) {
+		struct listener *l = a->listeners[i];
+
+		error = listener_listen(&l->socket, &l->options);
+		if (error == 0)
+			watch(l);
+	}
 	if (error == 0)
 		error = thread_start(&a->thread, run, a);
 	a->runs = error == 0;
@@ -398,7 +456,7 @@ acceptor_renew(struct acceptor *a, size_t listener,
     const struct client_rules *rules, const struct door_rules *door,
     unsigned max_connections)
 {
-	struct listener *l = &a->listeners[listener];
+	struct listener *l = a->listeners[listener];
 	/* Constant for everybody else, but for this one member. */
 	struct client_rules *old = (struct client_rules *)(uintptr_t)l->newest;
 
@@ -422,6 +480,7 @@ acceptor_stop(struct acceptor *a)
 	waker_kick(&a->stop);
 	pthread_join(a->thread, NULL);
 	a->runs = false;
+	close_listeners(a);
 }
 
 void
@@ -434,6 +493,8 @@ acceptor_free(struct acceptor **ap)
 	event_free(a->on_stop);
 	event_base_free(a->base);
 	waker_fini(&a->stop);
+	for (size_t i = 0; i < a->n_listeners; i++)
+		free(a->listeners[i]);
 	free(a->listeners);
 	free(a);
 }

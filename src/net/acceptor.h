@@ -15,7 +15,8 @@
 struct acceptor;
 struct worker;
 
-/* One `[listener NAME]`; borrowed for the life of the acceptor. */
+/* One `[listener NAME]`; what it refers to is borrowed for the life of the
+ * acceptor. */
 struct listener_options {
 	const char *name;
 	/* Numeric, or "/PATH" of a UNIX socket, or "systemd". */
@@ -58,6 +59,22 @@ MUST_CHECK;
 int
 acceptor_start(struct acceptor *a) MAIN_THREAD
 MUST_CHECK;
+/*
+ * One more, with the next number; with `opens` its socket is opened, but
+ * nobody let in. False, with a line in the log, when that is not possible.
+ */
+bool
+acceptor_add(struct acceptor *a, const struct listener_options *o,
+    bool opens) MAIN_THREAD
+MUST_CHECK;
+/*
+ * Let clients in through it; on the socket of another one, which is closed
+ * then, unless `from` is SIZE_MAX.
+ */
+void acceptor_admit(struct acceptor *a, size_t listener,
+    size_t from) MAIN_THREAD;
+/* Nobody comes in through it any more. */
+void acceptor_close(struct acceptor *a, size_t listener) MAIN_THREAD;
 /* Close the sockets and end the thread; harmless when not started. */
 void acceptor_stop(struct acceptor *a) MAIN_THREAD;
 /*

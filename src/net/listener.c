@@ -247,6 +247,16 @@ listener_open(const struct listener_options *o, struct listener_socket *out)
 	return 0;
 }
 
+void
+listener_retouch(struct listener_socket *s, const struct listener_options *o)
+{
+	int error = s->path != NULL ? hand_over(o, s) : 0;
+
+	if (error != 0)
+		log_error("listener %s: %s keeps its mode and group: %s",
+		    o->name, o->address, strerror(-error));
+}
+
 int
 listener_listen(const struct listener_socket *s,
     const struct listener_options *o)

@@ -33,6 +33,10 @@ int listener_open(const struct listener_options *o,
 /* Let clients in: from now on they may connect. 0, or -errno as above. */
 int listener_listen(const struct listener_socket *s,
     const struct listener_options *o) MUST_CHECK;
+/* It was opened for another listener: mode and group of a UNIX socket are this
+ * one's now. */
+void listener_retouch(struct listener_socket *s,
+    const struct listener_options *o);
 /* Harmless when not open. The file of a UNIX socket goes, if it is still the
  * one that we made. */
 void listener_close(struct listener_socket *s);
