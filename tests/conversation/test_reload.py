@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from conversation.deadline import until
-from conversation.mqtt import DISCONNECT, V5, connect_packet
+from conversation.mqtt import DISCONNECT, V5, Will, connect_packet
 
 SECRET = ("$7$101$Rbe5WboXImN9Or+c$EjfsoXNI2eRREyF26S5YvmUchC6X9odrldzG0hKE7"
           "/KMmt3AHuALGzHYK+XB8zd0YVLTrXS827hSRB6u6ddyxQ==")
@@ -86,6 +86,38 @@ def test_rights_change_for_subscriptions_that_exist(site):
         return al.message().topic == "b/2"
 
     until(is_held_back, "the rights to change")
+
+
+def test_what_waits_is_looked_at_again(site):
+    """A message was queued while its session had the right to it."""
+    al = site.b.mqtt("al", user="al", password="secret", clean=False)
+    al.subscribe("#", qos=1)
+    al.close()
+    bo = site.b.mqtt(user="bo", password="geheim")
+    until(lambda: '"al"' in site.daemon.log_text()
+          and "connection closed by client" in site.daemon.log_text(),
+          "its end")
+    bo.publish("a/1", b"", qos=1)
+    bo.publish("b/1", b"", qos=1)
+    site.write(site.acl, "user al", "topic read b/#", "user bo", "topic #")
+    site.reload()
+    bo.publish("b/2", b"", qos=1)
+    al = site.b.mqtt("al", user="al", password="secret", clean=False)
+    assert [al.message().topic for _ in range(2)] == ["b/1", "b/2"]
+
+
+def test_a_will_is_looked_at_again(site):
+    bo = site.b.mqtt(user="bo", password="geheim")
+    bo.subscribe("#", qos=1)
+    wills = [site.b.mqtt(user="al", password="secret", will=Will(topic, b"w"))
+             for topic in ("a/will", "b/will")]
+    site.write(site.acl, "user al", "topic write b/#", "user bo", "topic #")
+    site.reload()
+    for client in wills:
+        client.ping()
+        client.close()
+    assert bo.message().topic == "b/will"
+    site.daemon.wait_log(r'will of .* on "a/will" not published')
 
 
 def test_a_mistake_changes_nothing(site):

@@ -237,4 +237,4 @@ def test_a_store_of_many_reloads(site):
     for _ in range(20):
         site.has("more", port=free_port())
         site.daemon.reload()
-    until(lambda: count() == before + 1, "the others to be closed")
+    until(lambda: count() <= before + 1, "the others to be closed")
