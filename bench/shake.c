@@ -108,6 +108,19 @@ seconds_of(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static long
+number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (n <= 0 || *end != '\0') {
+		fprintf(stderr, "shake: %s is no number\n", text);
+		exit(2);
+	}
+	return n;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -124,11 +137,11 @@ main(int argc, char **argv)
 	s.resumes = strcmp(argv[1], "resumed") == 0;
 	if (strcmp(argv[1], "plain") != 0)
 		s.ctx = SSL_CTX_new(TLS_client_method());
-	s.to.sin_port = htons((uint16_t)atoi(argv[2]));
+	s.to.sin_port = htons((uint16_t)number(argv[2]));
 	s.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (clock_getcpuclockid((pid_t)atoi(argv[3]), &clock) != 0)
+	if (clock_getcpuclockid((pid_t)number(argv[3]), &clock) != 0)
 		die("server");
-	count = atol(argv[4]);
+	count = number(argv[4]);
 	shake(&s);
 	s.n_resumed = 0;
 	wall = seconds_of(CLOCK_MONOTONIC);
