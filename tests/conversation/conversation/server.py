@@ -36,6 +36,12 @@ SANITIZER_OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=66",
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",
 }
+# Whatever the unit tests are run with.
+LEAK_OPTIONS = {
+    "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+        "leak.supp"),
+}
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
@@ -78,7 +84,8 @@ class Process:
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                env={**SANITIZER_OPTIONS, **os.environ, **LEAK_OPTIONS,
+                     **(env or {})},
                 cwd=self.directory, preexec_fn=die_with_parent,
                 pass_fds=pass_fds)
 
