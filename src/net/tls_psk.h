@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-/* The longest key and name that a client can have; OpenSSL's are the same. */
+/* The longest key and name. OpenSSL takes no longer key; names, up to 256. */
 #define TLS_PSK_KEY_MAX  512
 #define TLS_PSK_NAME_MAX 128
 
