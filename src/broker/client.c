@@ -175,7 +175,7 @@ client_extras(struct client *c)
 	return c->extras;
 }
 
-static void
+static void WORKER_THREAD
 free_extras(struct client *c)
 {
 	struct client_extras *a = c->extras;

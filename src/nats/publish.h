@@ -19,7 +19,7 @@ void publish_request(struct link *l, unsigned worker,
 /* Publish what waits, as far as the link takes it. */
 void publish_waiting(struct link *l) NATS_THREAD;
 /* The link is lost: what was sent and not settled waits again, first. */
-void publish_rewind(struct link *l);
+void publish_rewind(struct link *l) NATS_THREAD;
 /* Deadlines: publish again, or give up. */
 void publish_expire(struct link *l) NATS_THREAD;
 /* End an ack; `text` is given away. */
