@@ -728,8 +728,8 @@ Test(restore, publishes_the_wills_of_those_who_were_there)
 		"10 [<MQTT> 05 0e 0000 [] <w1> [] <will> <taken back>]",
 		"10 [<MQTT> 05 0c 0000 [11 ffffffff] <w2> [] <will> <kept>]",
 		/* after 100 s */
-		"10 [<MQTT> 05 0c 0000 [11 ffffffff] <w3> [18 00000064] "
-		"<will> <later>]",
+		("10 [<MQTT> 05 0c 0000 [11 ffffffff] <w3> [18 00000064] "
+		 "<will> <later>]"),
 	};
 
 	device_subscribe(s, "will", 1);
